@@ -1,0 +1,105 @@
+// aTLS 1: a TLS session whose request phase opens only after the evidence that each side demanded has passed.
+//
+//   binding(side) = SHA-256("cstl-atls-1" ‖ side ‖ exporter ‖ nonce of the demanding side ‖ SHA-256(SPKI of that side))
+//
+// Order on each side: hello out; peer's hello in; evidence out if the peer demands it; peer's evidence in if we do, with a
+// challenge and its activation when the evidence is endorsed by an EK; verdict out; verdict in; open. Anything else, early,
+// repeated, unknown, oversize or late ends the session. A session never blocks: step() makes all progress that is possible.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "attest/atls/messages.h"
+#include "attest/attester.h"
+#include "attest/reference/appraise.h"
+#include "crypto/tls.h"
+
+namespace cstl {
+
+// Collects bindings of waiting sessions; flush() answers all of them with one quote.
+class QuoteBatch {
+ public:
+  explicit QuoteBatch(Attester& attester) : attester_(attester) {}
+  Variant variant() const { return attester_.variant(); }
+  Attester& attester() { return attester_; }
+  uint64_t add(const Digest32& binding);           // a ticket
+  void forget(uint64_t ticket);                    // the session ended
+  bool pending() const { return !waiting_.empty(); }
+  // Blocks for one quote. On error every waiting ticket gets the error.
+  void flush();
+  // nullopt while it waits.
+  std::optional<Result<std::vector<uint8_t>>> take(uint64_t ticket);
+
+ private:
+  struct Waiting { uint64_t ticket; Digest32 binding; };
+  struct Done { uint64_t ticket; Result<std::vector<uint8_t>> evidence; };
+  Attester& attester_;
+  uint64_t next_ = 1;
+  std::vector<Waiting> waiting_;
+  std::vector<Done> done_;
+};
+
+// binding(side) as above. `exporter` is not retained.
+Result<Digest32> atls_binding(TlsSide attesting_side, const Secret<32>& exporter, const Digest32& demander_nonce,
+                              const Digest32& attester_spki_hash);
+
+struct SessionConfig {
+  TlsSide side = TlsSide::client;
+  const TlsIdentity* identity = nullptr;   // outlives the session
+  const AppraisalPolicy* demand = nullptr; // nullptr: no evidence is demanded; read once, when the peer's evidence arrives
+  QuoteBatch* attester = nullptr;          // nullptr: this side cannot attest
+  bool require_attesting = false;          // fail (evidence_demanded… as peer_refused) if the peer does not demand ours
+  int handshake_ms = 10000;                // per phase
+  int evidence_ms = 30000;
+  int request_ms = 30000;                  // idle time in the request phase
+};
+
+class Session {
+ public:
+  enum class State : uint8_t { handshake, hello, attest, verdict, open, closed };
+
+  // Owns `fd` (made non-blocking).
+  static Result<std::unique_ptr<Session>> create(Fd fd, const SessionConfig& config);
+  ~Session();
+
+  // Makes progress until it would block. An error ends the session: an error frame with code and text was tried.
+  // Also enforces the deadline of the phase (Code::timeout).
+  Status step();
+  State state() const;
+  bool open() const { return state() == State::open; }
+
+  // What to wait for: fd(), poll(2) events (0 while only a quote is awaited), deadline in monotonic_ms().
+  int fd() const;
+  short events() const;
+  int64_t deadline() const;
+  bool waits_for_quote() const;
+
+  // Request phase; not_attested before it is open. receive() gives a frame when one is complete (nullopt: step again).
+  Result<std::optional<Frame>> receive();
+  Status send(FrameType type, Bytes body);         // queued; step() moves it. frame_size, not_attested
+  bool drained() const;                            // nothing queued to send
+  // Queues an error frame (any state after TLS); the session closes once it is sent.
+  void refuse(Code code, std::string_view text);
+
+  const Verdict* peer_verdict() const;             // nullptr when nothing was demanded
+  const Secret<32>& exporter() const;              // after the handshake; for owner signatures over this session
+  const std::string& peer_text() const;            // text of the peer's verdict or error frame, sanitised; for messages
+
+ private:
+  Session();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Blocking drivers for clients: step and poll (and flush the batch) until the session is open, a frame has arrived, or
+// everything is sent. Errors: timeout and those of step().
+Status drive_to_open(Session& session, QuoteBatch* batch);
+Result<Frame> drive_to_frame(Session& session, FrameType expected);   // frame_type for any other; peer_error for an error frame
+Status drive_to_drained(Session& session);
+
+// TCP, literal addresses only ("10.0.2.2:9090", "[::1]:9090"). Errors: bad_value, timeout, io.
+Result<Fd> connect_tcp(std::string_view endpoint, int timeout_ms);
+Result<Fd> listen_tcp(std::string_view endpoint, int backlog);
+
+}  // namespace cstl

@@ -1,0 +1,63 @@
+// Appraisal (RFC 9334): evidence + this session's binding + reference values → a verdict that explains itself.
+// Form, signature, binding and comparison are separate steps with separate codes; the first failing step decides the
+// code, but every claim that could be compared is listed. No clock but the caller's, no I/O, no tpm2-tss.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "attest/reference/values.h"
+
+namespace cstl {
+
+enum class ClaimResult : uint8_t { passed, warned, failed };
+
+struct Claim {
+  std::string name;       // "pcr9", "ak.attributes", "quote.signature", "ek.chain", "cluster" …
+  ClaimResult result = ClaimResult::failed;
+  std::string expected;   // hex or words; empty when nothing is expected
+  std::string seen;
+  std::string why;        // e.g. "event 17 (EV_IPL, initrd) differs: …"; empty when passed
+  std::string component;  // the component of the image or platform: "initrd", "kernel command line", …
+};
+
+// Who a machine is, stable over reboots: SHA-256 over its endorsement key's SPKI when endorsed, else over the AK name.
+using PlatformIdentity = Digest32;
+
+struct Verdict {
+  Code code = Code::internal;       // ok, or why it failed
+  std::string reference_set;        // id of the set that matched (or came closest)
+  Variant variant = Variant::qemu_vtpm;
+  bool endorsed = false;            // the EK chain verified (activation is a separate step of the session)
+  PlatformIdentity identity{};
+  uint8_t roles = 0;                // of the matched set
+  std::array<Digest32, kPcrCount> pcrs{};  // quoted values, valid when the quote verified
+  std::vector<Claim> claims;
+  bool passed() const { return code == Code::ok; }
+  // One line for an error frame: "pcr9 (initrd) differs from set demo-1: expected …, seen …". At most 512 bytes.
+  std::string summary() const;
+  std::string to_text() const;      // for people, several lines
+  std::string to_json() const;      // stable keys
+};
+
+enum class ClusterRule : uint8_t {
+  outside,   // PCR 15 must be zero (a fresh or rebooted machine)
+  inside,    // PCR 15 must not be zero
+  exactly,   // PCR 15 must be the one of `cluster_id`
+  any,
+};
+
+struct AppraisalPolicy {
+  const ReferenceValues* values = nullptr;   // must outlive the call
+  ClusterRule cluster = ClusterRule::any;
+  Digest32 cluster_id{};                     // for `exactly`
+  int64_t now = 0;                           // Unix seconds
+};
+
+// PCR 15 after the node lock: SHA-256(0³² ‖ SHA-256(clusterID)), as TPM2_PCR_Event extends it.
+Result<Digest32> cluster_pcr(const Digest32& cluster_id);
+
+// `binding` is the aTLS binding of the attesting side. Never fails: what goes wrong is in the verdict.
+Verdict appraise(Bytes evidence, const Digest32& binding, const AppraisalPolicy& policy);
+
+}  // namespace cstl

@@ -1,0 +1,54 @@
+// Reference values: what a verifier expects. JSON (docs/attestation.md has the schema):
+// {"cstl": "reference-values/1", "sets": [{"id": "…", "variant": "qemu-vtpm", "not_before": "2026-01-01T00:00:00Z",
+//   "not_after": "…", "roles": ["control-plane","worker"], "pcrs": {"4": {"expected": ["<hex>"], "enforce": true,
+//   "component": "…"}}, "ek_roots": ["<hex SPKI hash>"], "allow_unendorsed_ak": false}]}
+// Refused when loaded: unknown fields, no set, a set that enforces nothing, a closed window, a variant this build cannot
+// verify, depth or size over the limits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "attest/evidence.h"
+#include "crypto/hash.h"
+
+namespace cstl {
+
+constexpr size_t kMaxReferenceValues = 128 * 1024;  // bytes of JSON
+constexpr size_t kMaxReferenceSets = 32;
+constexpr size_t kMaxExpectedDigests = 8;           // per index
+
+enum class Role : uint8_t { control_plane = 1, worker = 2 };
+const char* role_name(Role role);                       // "control-plane", "worker"
+Result<Role> role_from_name(std::string_view name);     // bad_value
+Result<Role> role_from_number(uint8_t number);          // bad_value
+
+struct PcrReference {
+  uint8_t index = 0;
+  bool enforce = true;
+  std::vector<Digest32> expected;  // any of them
+  std::string component;           // for people; may be empty
+};
+
+struct ReferenceSet {
+  std::string id;                  // [a-z0-9._-]{1,64}
+  Variant variant = Variant::qemu_vtpm;
+  int64_t not_before = 0;          // Unix seconds
+  int64_t not_after = 0;
+  uint8_t roles = 0;               // bit (1 << Role)
+  std::vector<PcrReference> pcrs;  // ascending, unique
+  std::vector<Digest32> ek_roots;
+  bool allow_unendorsed_ak = false;
+  bool admits(Role role) const { return (roles >> static_cast<unsigned>(role) & 1) != 0; }
+};
+
+struct ReferenceValues {
+  std::vector<ReferenceSet> sets;
+  // `now`: Unix seconds of the verifier. Errors: reference_malformed, reference_empty, reference_expired (every set of a
+  // variant is outside its window), variant_unknown, bad_json. On error `problem` names the place ("sets[0].pcrs.4: …").
+  static Result<ReferenceValues> parse(std::string_view json, int64_t now, std::string* problem);
+  std::string to_json() const;     // deterministic, two-space indent, parses back to itself
+  VariantSet variants() const;
+};
+
+}  // namespace cstl

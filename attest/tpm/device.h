@@ -1,0 +1,35 @@
+// The machine's own TPM, through tpm2-tss (only attest/tpm/device.cc and attest/tpm/issue.cc include it).
+// Blocking; a quote takes tens to hundreds of milliseconds. Not thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attest/evidence.h"
+#include "crypto/hash.h"
+
+namespace cstl::tpm {
+
+class Device {
+ public:
+  // `path`: "/dev/tpmrm0" (the TCTI "device"), or "swtpm:path=/abs/socket" for tests. Opens its descriptors here, so a
+  // program can confine itself afterwards. Errors: tpm_missing, tpm_failed.
+  static Result<std::unique_ptr<Device>> open(const std::string& path);
+  ~Device();
+
+  // All 24 PCRs of the SHA-256 bank, read consistently. Errors: tpm_failed.
+  Result<std::array<Digest32, kPcrCount>> read_pcrs();
+  // TPM2_PCR_Event: extends every bank with the hash of `data` (at most 1024 bytes). Errors: tpm_failed.
+  Status pcr_event(uint32_t pcr, Bytes data);
+
+  struct Ak;
+  struct State;
+  State& state() { return *state_; }
+
+ private:
+  Device();
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cstl::tpm
