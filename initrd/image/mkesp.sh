@@ -29,7 +29,8 @@ total=$(stat -Lc %s "$uki" "${addons[@]}" | awk '{ s += $1 } END { print s }')
 fat=$((total * 5 / 4 / mib + 2))
 [[ $fat -ge 34 ]] || fat=34
 
-# mtools stamps what it makes with the time of day; it honours this instead.
+# mtools stamps what it makes with the time of day, or with this; FAT begins in 1980.
+epoch=$((epoch < 315532800 ? 315532800 : epoch))
 export SOURCE_DATE_EPOCH=$epoch MTOOLSRC=/dev/null MTOOLS_SKIP_CHECK=1
 truncate -s "${fat}M" "$tmp/fat"
 mformat -i "$tmp/fat" -F -v CSTL-ESP -N 6373746c ::
