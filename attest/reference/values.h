@@ -1,7 +1,9 @@
 // Reference values: what a verifier expects. JSON (docs/attestation.md has the schema):
 // {"cstl": "reference-values/1", "sets": [{"id": "…", "variant": "qemu-vtpm", "not_before": "2026-01-01T00:00:00Z",
 //   "not_after": "…", "roles": ["control-plane","worker"], "pcrs": {"4": {"expected": ["<hex>"], "enforce": true,
-//   "component": "…"}}, "ek_roots": ["<hex SPKI hash>"], "allow_unendorsed_ak": false}]}
+//   "component": "…"}}, "ek_roots": ["<base64 DER certificate>"], "allow_unendorsed_ak": false}]}
+// ek_roots are whole certificates (a root, or the issuing CA itself: many TPMs, swtpm among them, store no chain in NV);
+// at most 8 of at most kMaxCertificate bytes.
 // Refused when loaded: unknown fields, no set, a set that enforces nothing, a closed window, a variant this build cannot
 // verify, depth or size over the limits.
 #pragma once
@@ -37,7 +39,7 @@ struct ReferenceSet {
   int64_t not_after = 0;
   uint8_t roles = 0;               // bit (1 << Role)
   std::vector<PcrReference> pcrs;  // ascending, unique
-  std::vector<Digest32> ek_roots;
+  std::vector<std::vector<uint8_t>> ek_roots;  // DER certificates; appraisal pins them by SPKI hash
   bool allow_unendorsed_ak = false;
   bool admits(Role role) const { return (roles >> static_cast<unsigned>(role) & 1) != 0; }
 };
