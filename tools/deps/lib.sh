@@ -147,6 +147,7 @@ candidates() {
 # fetch TYPE NAME SUITE SERIES VERSION SHA256: brings the package into the pool
 # and sets FETCHED (its folder), FETCHED_FILE (the .deb or the .orig tarball),
 # and USED (a deps.lock line, without the set's name, of what it really is).
+# Fails, with a message, if nothing fitting can be had.
 # The pinned version comes from the cache if it is there, else from the suite;
 # if the suite has moved on within the same series, that is taken and said.
 fetch() {
@@ -169,7 +170,8 @@ fetch() {
       done | newest) || choice=''
     if [ -n "$choice" ] && download "$type" "$choice" "$suite"; then break; fi
     if [ "$tries" = 2 ] || ! refresh_apt; then
-      die "$name: $suite offers no version of series $series that can be fetched (pinned: $version; the index says: ${choice:-nothing}). If the mirror is in the middle of an update, try again later; else move the pin in deps.lock"
+      say "error: $name: $suite offers no version of series $series that can be fetched (pinned: $version; the index says: ${choice:-nothing}). If the mirror is in the middle of an update, try again later; else move the pin in deps.lock"
+      return 1
     fi
   done
   read -r found real <<<"$choice"

@@ -18,7 +18,7 @@ unpack_set() {
   hold apt
   scratch "$set"
   while read -r name suite series version sum; do
-    fetch deb "$name" "$suite" "$series" "$version" "$sum"
+    fetch deb "$name" "$suite" "$series" "$version" "$sum" || exit 1
     say "${FETCHED_FILE##*/}: unpacking"
     dpkg-deb -x "$FETCHED_FILE" "$SCRATCH"
     printf '%s %s\n' "$set" "$USED" >>"$SCRATCH/used.lock"
