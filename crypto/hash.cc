@@ -1,0 +1,84 @@
+#include "crypto/hash.h"
+
+#include <mbedtls/hkdf.h>
+#include <mbedtls/md.h>
+#include <mbedtls/entropy.h>
+#include <mbedtls/sha256.h>
+#include <mbedtls/sha512.h>
+#include <psa/crypto.h>
+
+#include "crypto/mbedtls.h"
+
+namespace cstl {
+
+namespace {
+using Sha256 = Pinned<mbedtls_sha256_context, mbedtls_sha256_init, mbedtls_sha256_free>;
+using Sha512 = Pinned<mbedtls_sha512_context, mbedtls_sha512_init, mbedtls_sha512_free>;
+using Md = Pinned<mbedtls_md_context_t, mbedtls_md_init, mbedtls_md_free>;
+
+constexpr size_t kMaxHkdf = 255 * 32;  // RFC 5869, 2.3
+}  // namespace
+
+Result<Digest32> sha256(std::initializer_list<Bytes> parts) {
+  Sha256 context;
+  Digest32 out;
+  TRY(mbed_ok(mbedtls_sha256_starts(context.get(), 0), Code::crypto_failed, "sha256.start"));
+  for (Bytes part : parts) {
+    TRY(mbed_ok(mbedtls_sha256_update(context.get(), part.data(), part.size()), Code::crypto_failed, "sha256.update"));
+  }
+  TRY(mbed_ok(mbedtls_sha256_finish(context.get(), out.data()), Code::crypto_failed, "sha256.finish"));
+  return out;
+}
+
+Result<Digest48> sha384(std::initializer_list<Bytes> parts) {
+  Sha512 context;
+  Digest48 out;
+  TRY(mbed_ok(mbedtls_sha512_starts(context.get(), 1), Code::crypto_failed, "sha384.start"));
+  for (Bytes part : parts) {
+    TRY(mbed_ok(mbedtls_sha512_update(context.get(), part.data(), part.size()), Code::crypto_failed, "sha384.update"));
+  }
+  TRY(mbed_ok(mbedtls_sha512_finish(context.get(), out.data()), Code::crypto_failed, "sha384.finish"));
+  return out;
+}
+
+Result<Digest32> hmac_sha256(Bytes key, std::initializer_list<Bytes> parts) {
+  Md context;
+  Digest32 out;
+  const mbedtls_md_info_t* info = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+  TRY(mbed_ok(mbedtls_md_setup(context.get(), info, 1), Code::crypto_failed, "hmac.setup"));
+  TRY(mbed_ok(mbedtls_md_hmac_starts(context.get(), key.data(), key.size()), Code::crypto_failed, "hmac.start"));
+  for (Bytes part : parts) {
+    TRY(mbed_ok(mbedtls_md_hmac_update(context.get(), part.data(), part.size()), Code::crypto_failed, "hmac.update"));
+  }
+  TRY(mbed_ok(mbedtls_md_hmac_finish(context.get(), out.data()), Code::crypto_failed, "hmac.finish"));
+  return out;
+}
+
+Status hkdf_sha256(Bytes key, Bytes salt, Bytes info, MutBytes out) {
+  if (out.size() > kMaxHkdf) return fail(Code::too_long, "hkdf.size");
+  const mbedtls_md_info_t* md = mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
+  return mbed_ok(mbedtls_hkdf(md, salt.data(), salt.size(), key.data(), key.size(), info.data(), info.size(),
+                              out.data(), out.size()),
+                 Code::crypto_failed, "hkdf");
+}
+
+// PSA owns the one CTR_DRBG of the process. Its state is copied by fork(2): a child that goes on without execve(2) must
+// not draw from it.
+Status random_bytes(MutBytes out) {
+  TRY(crypto_start());
+  return mbed_ok(random_callback(nullptr, out.data(), out.size()), Code::no_entropy, "random.bytes");
+}
+
+int random_callback(void*, unsigned char* out, size_t size) {
+  return psa_generate_random(out, size) == PSA_SUCCESS ? 0 : MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+}
+
+Status crypto_start() {
+  psa_status_t status = psa_crypto_init();
+  if (status == PSA_ERROR_INSUFFICIENT_ENTROPY) {
+    return fail(Code::no_entropy, "crypto.start", Origin::mbedtls, status);
+  }
+  return mbed_ok(status, Code::crypto_failed, "crypto.start");
+}
+
+}  // namespace cstl
