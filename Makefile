@@ -1,0 +1,59 @@
+# The front door. `make help` lists what there is; CMakeLists.txt knows how things are built.
+BUILD   := build
+JOBS    ?= $(shell nproc)
+DEPS     = $(shell tools/deps/build.sh --print-prefix)
+VERSION := 0.1.0
+export LC_ALL := C
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+CONFIGURE = cmake -G Ninja -S . -DCSTL_DEPS=$(DEPS) -DCSTL_VERSION=$(VERSION) \
+  $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+.PHONY: all help deps asan test demo bench size sbom initramfs image fuzz test-power clean
+all: deps   ## build every program: static, stripped, hardened, in build/release
+	@$(CONFIGURE) -B $(BUILD)/release -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=g++ >$(BUILD)/configure.log 2>&1 \
+	  || { cat $(BUILD)/configure.log; exit 1; }
+	@ninja -C $(BUILD)/release -j$(JOBS)
+
+help:       ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+deps:       ## install Debian packages, build the pinned static libraries into the cache
+	@mkdir -p $(BUILD)
+	@tools/deps/install.sh
+	@tools/deps/build.sh
+
+asan: deps  ## build the tests and fuzz targets under ASan and UBSan, in build/asan
+	@$(CONFIGURE) -B $(BUILD)/asan -DCSTL_SANITIZE=ON -DCMAKE_CXX_COMPILER=clang++ >$(BUILD)/configure.log 2>&1 \
+	  || { cat $(BUILD)/configure.log; exit 1; }
+	@ninja -C $(BUILD)/asan -j$(JOBS)
+
+test: all asan image   ## every test that fits in half an hour; ends with `N passed, N failed`
+	@tests/run.sh
+
+demo: all image        ## the whole line in virtual machines, with a table of its steps
+	@tests/e2e/demo.sh
+
+bench: all             ## handshakes, verifications, boot and disk seconds, resident memory
+	@tests/bench/run.sh
+
+size: all              ## the programs against their budgets in policy/size
+	@tests/size.sh
+
+sbom: deps             ## build/cstl.spdx.json: what is linked in
+	@tools/deps/sbom.sh $(BUILD)/cstl.spdx.json
+
+initramfs: all         ## the initramfs for image builders, in build/image
+	@initrd/image/build.sh --initramfs-only
+
+image: all             ## initramfs, unified kernel image and ESP, in build/image
+	@initrd/image/build.sh
+
+fuzz: asan             ## every fuzz target for SECONDS (default 60) each
+	@fuzz/run.sh --seconds $(or $(SECONDS_EACH),60)
+
+test-power: all image  ## at least 30 power cuts at random moments of the line (long)
+	@tests/e2e/power_test.sh
+
+clean:                 ## remove build/ (the cache of libraries stays)
+	rm -rf $(BUILD)

@@ -1,0 +1,67 @@
+#include "tools/cstl/client.h"
+
+#include <algorithm>
+#include <poll.h>
+
+namespace cstl::cli {
+
+namespace {
+constexpr int kRequestMs = 180000;  // a re-key under software emulation takes seconds; a stuck machine is still noticed
+}
+
+Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
+                                    std::string* detail, Verdict* verdict) {
+  Connection out;
+  TRY_LET(out.identity, TlsIdentity::create());
+  out.policy = std::make_unique<AppraisalPolicy>(policy);
+  auto fd = connect_tcp(endpoint, timeout_ms);
+  if (!fd.ok()) {
+    *detail = "connecting to " + printable(endpoint);
+    // Whatever kept the connection from being made, the machine was not reached.
+    return fail(fd.code() == Code::bad_value ? Code::usage : Code::timeout, "connect", fd.error().origin,
+                fd.error().foreign);
+  }
+  SessionConfig config;
+  config.identity = out.identity.get();
+  config.demand = out.policy.get();
+  config.request_ms = kRequestMs;
+  TRY_LET(out.session, Session::create(std::move(*fd), config));
+  Status opened = drive_to_open(*out.session, nullptr);
+  const Verdict* seen = out.session->peer_verdict();
+  if (seen != nullptr && verdict != nullptr) *verdict = *seen;
+  if (!opened.ok()) {
+    if (seen != nullptr && !seen->passed()) {
+      *detail = seen->summary();
+    } else {
+      *detail = printable(out.session->peer_text());
+    }
+    return opened.error();
+  }
+  return out;
+}
+
+Result<Frame> next_frame(Session& session) {
+  for (;;) {
+    TRY(session.step());
+    TRY_LET(std::optional<Frame> frame, session.receive());
+    if (frame.has_value()) return std::move(*frame);
+    pollfd waiting{session.fd(), session.events(), 0};
+    int64_t left = session.deadline() - monotonic_ms();
+    if (poll(&waiting, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 1000))) < 0 && errno != EINTR) {
+      return fail_errno("client.poll");
+    }
+  }
+}
+
+bool answers(const std::string& endpoint, int timeout_ms) {
+  auto identity = TlsIdentity::create();
+  auto fd = connect_tcp(endpoint, timeout_ms);
+  if (!identity.ok() || !fd.ok()) return false;
+  SessionConfig config;
+  config.identity = identity->get();
+  config.handshake_ms = timeout_ms;
+  auto session = Session::create(std::move(*fd), config);
+  return session.ok() && drive_to_open(**session, nullptr).ok();
+}
+
+}  // namespace cstl::cli

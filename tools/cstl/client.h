@@ -1,0 +1,30 @@
+// The operator's side of aTLS: connects, demands evidence, and tells what went wrong in words.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "attest/atls/session.h"
+#include "tools/cstl/command.h"
+
+namespace cstl::cli {
+
+struct Connection {
+  std::unique_ptr<TlsIdentity> identity;
+  std::unique_ptr<AppraisalPolicy> policy;
+  std::unique_ptr<Session> session;  // open; destroyed before what it borrows
+};
+
+// `endpoint` is a literal address and port. On error `detail` holds the peer's reason or the verdict's summary, and
+// `verdict` (if not null) is filled as far as appraisal came. `policy.values` must outlive the connection.
+Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
+                                    std::string* detail, Verdict* verdict = nullptr);
+
+// The next frame of an open session, whatever its type. Errors: those of Session::step().
+Result<Frame> next_frame(Session& session);
+
+// Whether aTLS answers at `endpoint` at all: says nothing about the machine behind it. A forwarded port accepts
+// connections even when nothing listens behind it, so the handshake is what counts.
+bool answers(const std::string& endpoint, int timeout_ms);
+
+}  // namespace cstl::cli

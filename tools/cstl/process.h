@@ -1,0 +1,25 @@
+// Running other programs: QEMU, swtpm, mtools. No shell is involved.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "crypto/base/result.h"
+
+namespace cstl::cli {
+
+// Runs `words` in `folder` with output appended to `log`, and waits. Errors: no_virtualization with the exit status (or
+// 127 when the program is missing) as foreign number; timeout (it is killed).
+Status run_program(const std::vector<std::string>& words, const std::string& folder, const std::string& log,
+                   int timeout_ms);
+
+// Whether a program of this name is on PATH.
+bool program_exists(const std::string& name);
+
+// The process that a pid file names, if it lives and its command line contains `word`; otherwise 0.
+pid_t live_process(const std::string& pid_file, const std::string& word);
+// Kills it and waits until it is gone. Errors: timeout.
+Status kill_process(pid_t pid, int signal_number);
+
+}  // namespace cstl::cli
