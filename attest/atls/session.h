@@ -7,8 +7,9 @@
 // repeated, unknown, oversize or late ends the session. A session never blocks: step() makes all progress that is possible.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "attest/atls/messages.h"
 #include "attest/attester.h"
@@ -17,22 +18,23 @@
 
 namespace cstl {
 
-// Collects bindings of waiting sessions; flush() answers all of them with one quote.
+// Collects what waiting sessions need from the TPM; flush() answers all bindings with one quote. Not thread-safe.
 class QuoteBatch {
  public:
   explicit QuoteBatch(Attester& attester) : attester_(attester) {}
   Variant variant() const { return attester_.variant(); }
   Attester& attester() { return attester_; }
   uint64_t add(const Digest32& binding);           // a ticket
+  uint64_t add_activation(Bytes credential);       // likewise, for Attester::activate()
   void forget(uint64_t ticket);                    // the session ended
   bool pending() const { return !waiting_.empty(); }
-  // Blocks for one quote. On error every waiting ticket gets the error.
+  // Blocks for one quote (of at most 65536 bindings) and for each activation. An error goes to the tickets that it hit.
   void flush();
   // nullopt while it waits.
   std::optional<Result<std::vector<uint8_t>>> take(uint64_t ticket);
 
  private:
-  struct Waiting { uint64_t ticket; Digest32 binding; };
+  struct Waiting { uint64_t ticket; Digest32 binding; std::vector<uint8_t> credential; };
   struct Done { uint64_t ticket; Result<std::vector<uint8_t>> evidence; };
   Attester& attester_;
   uint64_t next_ = 1;
@@ -63,8 +65,10 @@ class Session {
   static Result<std::unique_ptr<Session>> create(Fd fd, const SessionConfig& config);
   ~Session();
 
-  // Makes progress until it would block. An error ends the session: an error frame with code and text was tried.
-  // Also enforces the deadline of the phase (Code::timeout).
+  // Makes progress until it would block. An error ends the session: a verdict or error frame with code and text was
+  // tried, and every later call gives the same error. Also enforces the deadline of the phase (timeout). Peer's refusal
+  // of our evidence: peer_refused; its error frame: peer_error; both with the peer's code as the foreign number.
+  // Evidence that does not pass: the code of peer_verdict().
   Status step();
   State state() const;
   bool open() const { return state() == State::open; }
@@ -75,11 +79,13 @@ class Session {
   int64_t deadline() const;
   bool waits_for_quote() const;
 
-  // Request phase; not_attested before it is open. receive() gives a frame when one is complete (nullopt: step again).
+  // Request phase; not_attested before it is open. receive() gives a frame when one is complete (nullopt: step again);
+  // one frame is held at a time, and no more is read from the peer until it is taken.
   Result<std::optional<Frame>> receive();
-  Status send(FrameType type, Bytes body);         // queued; step() moves it. frame_size, not_attested
+  Status send(FrameType type, Bytes body);         // queued; step() moves it. frame_size, not_attested, busy
   bool drained() const;                            // nothing queued to send
-  // Queues an error frame (any state after TLS); the session closes once it is sent.
+  // Queues an error frame (any state after TLS); the session closes once it is sent: state() is then closed, the step()
+  // that did it returns success and later ones Code::closed. Before TLS is up it closes at once.
   void refuse(Code code, std::string_view text);
 
   const Verdict* peer_verdict() const;             // nullptr when nothing was demanded
@@ -96,6 +102,7 @@ class Session {
 // everything is sent. Errors: timeout and those of step().
 Status drive_to_open(Session& session, QuoteBatch* batch);
 Result<Frame> drive_to_frame(Session& session, FrameType expected);   // frame_type for any other; peer_error for an error frame
+Result<Frame> drive_to_any_frame(Session& session);   // the next frame of any type
 Status drive_to_drained(Session& session);
 
 // TCP, literal addresses only ("10.0.2.2:9090", "[::1]:9090"). Errors: bad_value, timeout, io.
