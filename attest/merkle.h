@@ -23,7 +23,23 @@ struct MerklePath {
 Result<Digest32> merkle_root(const std::vector<Digest32>& leaves);
 // Encoded MerklePath (index, size, nodes) of leaf `index`.
 Result<std::vector<uint8_t>> merkle_proof(const std::vector<Digest32>& leaves, size_t index);
-// Recomputes the root that `path` claims for `leaf`. Errors: merkle_path.
+
+// All levels of one tree, for whoever needs many proofs of it: building hashes each node once.
+class MerkleTree {
+ public:
+  // leaves.size() in 1..65536. Errors: merkle_path, crypto_failed.
+  static Result<MerkleTree> build(const std::vector<Digest32>& leaves);
+  const Digest32& root() const { return levels_.back().front(); }
+  // Encoded MerklePath of leaf `index`. Errors: merkle_path (no such leaf).
+  Result<std::vector<uint8_t>> proof(size_t index) const;
+
+ private:
+  MerkleTree() = default;
+  std::vector<std::vector<Digest32>> levels_;  // leaf hashes first, the root last
+};
+
+// Recomputes the root that `path` claims for `leaf`. Errors: merkle_path. The size only says how the path climbs, it is not
+// hashed: two sizes of the same shape around a leaf give the same root.
 Result<Digest32> merkle_root_of(const MerklePath& path, const Digest32& leaf);
 
 // The quote's qualifying data: SHA-256("cstl-quote-1" ‖ root).

@@ -41,9 +41,9 @@ struct Verdict {
 };
 
 enum class ClusterRule : uint8_t {
-  outside,   // PCR 15 must be zero (a fresh or rebooted machine)
-  inside,    // PCR 15 must not be zero
-  exactly,   // PCR 15 must be the one of `cluster_id`
+  outside,   // PCR 15 must be zero (a fresh or rebooted machine): pcr_not_zero
+  inside,    // PCR 15 must not be zero: cluster_mismatch
+  exactly,   // PCR 15 must be the one of `cluster_id`: cluster_mismatch
   any,
 };
 
@@ -58,6 +58,11 @@ struct AppraisalPolicy {
 Result<Digest32> cluster_pcr(const Digest32& cluster_id);
 
 // `binding` is the aTLS binding of the attesting side. Never fails: what goes wrong is in the verdict.
+// Order of codes: form of the evidence and its variant; merkle_path; the steps of attest/tpm/verify.h; log_malformed and
+// log_replay; then, against the set that comes closest (fewest failures; the earlier on a tie): reference_expired,
+// ek_missing or ek_chain, reference_mismatch; then the cluster rule.
+// An endorsement that does not verify only warns where the set allows an unendorsed AK: the machine could as well have
+// sent none. An evidence without event log is accepted: the values decide, the log explains.
 Verdict appraise(Bytes evidence, const Digest32& binding, const AppraisalPolicy& policy);
 
 }  // namespace cstl

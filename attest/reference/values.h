@@ -1,11 +1,14 @@
 // Reference values: what a verifier expects. JSON (docs/attestation.md has the schema):
 // {"cstl": "reference-values/1", "sets": [{"id": "…", "variant": "qemu-vtpm", "not_before": "2026-01-01T00:00:00Z",
 //   "not_after": "…", "roles": ["control-plane","worker"], "pcrs": {"4": {"expected": ["<hex>"], "enforce": true,
-//   "component": "…"}}, "ek_roots": ["<base64 DER certificate>"], "allow_unendorsed_ak": false}]}
-// ek_roots are whole certificates (a root, or the issuing CA itself: many TPMs, swtpm among them, store no chain in NV);
-// at most 8 of at most kMaxCertificate bytes.
+//   "component": "…", "events": [{"digest": "<hex>", "component": "initrd"}]}}, "ek_roots": ["<base64 DER certificate>"],
+//   "allow_unendorsed_ak": false}]}
+// ek_roots are whole certificates (a root, or the issuing CA itself: many TPMs, swtpm among them, store no chain in NV).
+// component, events, ek_roots and allow_unendorsed_ak may be left out. Events never decide: they let a verdict say which
+// event of the log, and so which component, made a PCR differ.
 // Refused when loaded: unknown fields, no set, a set that enforces nothing, a closed window, a variant this build cannot
-// verify, depth or size over the limits.
+// verify, an id twice, PCR 15 (the cluster's, see ClusterRule), a tpm set without roots or with allow_unendorsed_ak, a
+// set that neither pins a root nor allows an unendorsed AK, depth or size over the limits.
 #pragma once
 
 #include <string>
@@ -19,17 +22,27 @@ namespace cstl {
 constexpr size_t kMaxReferenceValues = 128 * 1024;  // bytes of JSON
 constexpr size_t kMaxReferenceSets = 32;
 constexpr size_t kMaxExpectedDigests = 8;           // per index
+constexpr size_t kMaxReferenceEvents = 64;          // per index
+constexpr size_t kMaxEkRoots = 8;                   // per set, each at most kMaxCertificate bytes
+constexpr size_t kMaxComponent = 64;                // bytes of printable ASCII
+constexpr uint8_t kClusterPcr = 15;
 
 enum class Role : uint8_t { control_plane = 1, worker = 2 };
 const char* role_name(Role role);                       // "control-plane", "worker"
 Result<Role> role_from_name(std::string_view name);     // bad_value
 Result<Role> role_from_number(uint8_t number);          // bad_value
 
+struct ReferenceEvent {
+  Digest32 digest{};
+  std::string component;           // "initrd"
+};
+
 struct PcrReference {
   uint8_t index = 0;
   bool enforce = true;
   std::vector<Digest32> expected;  // any of them
   std::string component;           // for people; may be empty
+  std::vector<ReferenceEvent> events;  // in the order of measurement; may be empty
 };
 
 struct ReferenceSet {

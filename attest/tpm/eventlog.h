@@ -17,6 +17,7 @@ struct Event {
   uint32_t type = 0;      // EV_*
   Digest32 digest{};      // SHA-256
   Bytes data;             // borrowed
+  bool extends() const { return type != 3; }  // EV_NO_ACTION only informs
 };
 
 const char* event_type_name(uint32_t type);  // "EV_IPL"; "unknown" for others
