@@ -41,6 +41,7 @@ scratch() {
 publish() {
   mkdir -p "$(dirname "$2")"
   cp --sparse=always "$1" "$2.part.$$"
+  chmod 0644 "$2.part.$$"
   mv -f "$2.part.$$" "$2"
 }
 
