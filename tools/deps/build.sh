@@ -9,7 +9,7 @@ declare -A NEEDS=([tpm2-tss]=mbedtls [cryptsetup]='mbedtls lvm2')
 
 # Static libraries that bookworm ships and a prefix takes over: package and library.
 HOST_LIBS=(uuid-dev:libuuid libblkid-dev:libblkid libjson-c-dev:libjson-c libseccomp-dev:libseccomp
-  libyaml-dev:libyaml libargon2-dev:libargon2)
+  libyaml-dev:libyaml)
 
 CC=${CC:-gcc}
 JOBS=${JOBS:-$(nproc)}
@@ -25,7 +25,7 @@ key() {
   local n needs=() files=("$DEPS_DIR/recipes/$1.sh" "$DEPS_DIR/build.sh")
   for n in ${NEEDS[$1]:-}; do needs+=("$(key "$n")"); done
   if [ "$1" = mbedtls ]; then files+=("$CONFIG"); fi
-  if [ -d "$DEPS_DIR/patches/$1" ]; then files+=("$DEPS_DIR/patches/$1"/*.patch); fi
+  for n in "$DEPS_DIR/patches/$1"-*/*.patch; do [ ! -e "$n" ] || files+=("$n"); done
   hash_of "${files[@]}" -- "$(lib_lines "$1")" "${BASE_FLAGS[*]}" "$COMPILER" "${needs[@]}"
 }
 
@@ -82,15 +82,18 @@ build_lib() {
   rm -rf -- "$SRC" "$OUT"
   mkdir -p "$SRC" "$OUT/lib" "$OUT/include"
   tar -xf "$FETCHED_FILE" -C "$SRC" --strip-components=1 --no-same-owner
-  if [ -d "$DEPS_DIR/patches/$lib" ]; then
-    for p in "$DEPS_DIR/patches/$lib"/*.patch; do patch -d "$SRC" -p1 -s <"$p" || die "$lib: ${p##*/} does not apply"; done
-  fi
+  for p in "$DEPS_DIR/patches/$lib-$(awk '{ print $3 }' <<<"$USED")"/*.patch; do
+    [ -e "$p" ] || continue
+    say "$lib: applying ${p##*/}"
+    patch -d "$SRC" -p1 -s -f <"$p" || die "$lib: $p does not apply"
+  done
   FLAGS=("${BASE_FLAGS[@]}" "-ffile-prefix-map=$SRC=/$lib" "-ffile-prefix-map=$CSTL_CACHE/lib=/lib")
   say "$(awk '{ print $1, $4 }' <<<"$USED"): building (log: $CSTL_CACHE/log/$lib.log)"
   mkdir -p "$CSTL_CACHE/log"
   # A subshell with errexit, which must not stand in a condition.
   local status
   set +e
+  # shellcheck disable=SC1090
   (set -e; . "$DEPS_DIR/recipes/$lib.sh"; cd "$SRC"; "build_${lib//-/_}") >"$CSTL_CACHE/log/$lib.log" 2>&1 </dev/null
   status=$?
   set -e

@@ -59,6 +59,7 @@ mirror() {
   codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
   uri=${CSTL_DEBIAN_MIRROR:-}
   if [ -z "$uri" ]; then
+    # shellcheck disable=SC2016  # apt expands these
     uri=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
       awk -v r="$codename" '$2 == r && $3 == "main" { print $1; exit }')
   fi
@@ -70,12 +71,12 @@ mirror() {
 
 # use_apt SUITE TYPE: points private_apt at SUITE, with TYPE deb or deb-src.
 use_apt() {
-  local uri key dir=$CSTL_CACHE/apt/$1-$2
+  local from dir=$CSTL_CACHE/apt/$1-$2
   APT_DIR=$dir
   mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-  read -r uri key < <(mirror)
+  from=$(mirror) || exit 1
   printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
-    "$2" "$uri" "$1" "$key" >"$dir/debian.sources"
+    "$2" "${from% *}" "$1" "${from##* }" >"$dir/debian.sources"
   : >"$dir/status"
   # Only the network settings of the machine's apt.conf.d stay in force.
   # The download user _apt cannot enter a private cache, hence no sandbox user.
@@ -145,23 +146,29 @@ candidates() {
 }
 
 # fetch TYPE NAME SUITE SERIES VERSION SHA256: brings the package into the pool
-# and sets FETCHED (its folder), FETCHED_FILE (the .deb or the .orig tarball),
-# and USED (a deps.lock line, without the set's name, of what it really is).
+# and sets FETCHED (its folder), FETCHED_FILE (the .deb or the .orig tarball), and
+# USED (what it really is, as a line of deps.lock without the set's name).
 # Fails, with a message, if nothing fitting can be had.
 # The pinned version comes from the cache if it is there, else from the suite;
 # if the suite has moved on within the same series, that is taken and said.
 fetch() {
   local type=$1 name=$2 suite=$3 series=$4 version=$5 want=$6
-  local dir got found real choice tries
-  # shellcheck disable=SC2231  # name may be a glob, see candidates
+  local dir gone got found real choice tries
+  # shellcheck disable=SC2231,SC2027  # name may be a glob, see candidates
   for dir in "$CSTL_CACHE/pool/$suite/"$name"_${version//:/%3a}"; do
     [ -e "$dir/complete" ] || continue
     FETCHED=$dir
     FETCHED_FILE=$(package_file "$type" "$dir")
-    [ "$(sha256 "$FETCHED_FILE")" = "$want" ] || die "$FETCHED_FILE: SHA-256 does not match deps.lock; remove $dir and run again"
+    [ "$(sha256 "$FETCHED_FILE")" = "$want" ] || die "$FETCHED_FILE: SHA-256 does not match deps.lock. If the pin is right, the file changed since it was fetched: remove $dir and run again"
     USED="$name $suite $series $version $want"
     return
   done
+  # What the mirror refused is not asked for again within a day.
+  gone=$CSTL_CACHE/pool/$suite/${name//\*/_}_${version//:/%3a}.gone
+  if [ -z "${CSTL_DEPS_STRICT:-}" ] && [ -n "$(find "$gone" -mtime -1 2>/dev/null)" ]; then
+    say "$name $version: $suite did not have it within the last day (remove $gone to try again)"
+    return 1
+  fi
   use_apt "$suite" "$type"
   for tries in 1 2; do
     choice=$(candidates "$type" "$name" | awk -v v="$version" '$1 == v' | newest) ||
@@ -171,11 +178,14 @@ fetch() {
     if [ -n "$choice" ] && download "$type" "$choice" "$suite"; then break; fi
     if [ "$tries" = 2 ] || ! refresh_apt; then
       say "error: $name: $suite offers no version of series $series that can be fetched (pinned: $version; the index says: ${choice:-nothing}). If the mirror is in the middle of an update, try again later; else move the pin in deps.lock"
+      mkdir -p "${gone%/*}"
+      touch "$gone"
       return 1
     fi
   done
   read -r found real <<<"$choice"
   got=$(sha256 "$FETCHED_FILE")
+  rm -f -- "$gone"
   if [ "$found" = "$version" ]; then
     [ "$got" = "$want" ] || {
       rm -rf -- "$FETCHED"
@@ -188,6 +198,7 @@ fetch() {
   else
     say "NOTICE: $name: $version is gone from $suite; using $found, verified by Debian's signature only. Move the pin: SHA-256 $got"
   fi
+  # shellcheck disable=SC2034  # for the caller
   USED="$name $suite $series $found $got"
 }
 

@@ -2,6 +2,7 @@
 # libmbedcrypto at -O2: handshakes spend their time there. The rest at -Os.
 
 build_mbedtls() {
+  # shellcheck disable=SC2153
   cp "$CONFIG" "$SRC/include/mbedtls/cstl_mbedtls_config.h"
   local config=(-DMBEDTLS_CONFIG_FILE='<mbedtls/cstl_mbedtls_config.h>' -Iinclude -Ilibrary)
   local crypto=() x509=() tls=() f
