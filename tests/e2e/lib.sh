@@ -1,0 +1,93 @@
+# Sourced by the end-to-end scripts: a workspace, timed steps with a summary, and machines that are gone at the end.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+root=$PWD
+image=$root/build/image/cstl.efi
+export PATH=$root/build/release:$PATH
+firmware=$(tools/deps/image.sh --print-prefix)
+work=${CSTL_E2E_WORK:-$(mktemp -d "${TMPDIR:-/tmp}/cstl-e2e-XXXXXX")}
+step_names=()
+step_seconds=()
+
+# Leaves the serial logs where a person finds them, and no machine running.
+finish() {
+  local status=$?
+  mkdir -p "$root/build/e2e-logs/$(basename "$0" .sh)"
+  for log in "$work"/cstl-mini/*/*.log; do
+    [ -e "$log" ] && cp "$log" "$root/build/e2e-logs/$(basename "$0" .sh)/$(basename "$(dirname "$log")")-$(basename "$log")"
+  done
+  cstl -C "$work" mini down >/dev/null 2>&1 || true
+  [ -n "${CSTL_E2E_WORK:-}" ] || rm -rf "$work"
+  summary
+  if [ $status -ne 0 ]; then
+    echo "FAILED in step: ${current_step:-start}; logs: build/e2e-logs/$(basename "$0" .sh)/"
+    tail -n 15 "$root/build/e2e-logs/$(basename "$0" .sh)"/*serial.log 2>/dev/null || true
+  fi
+  exit $status
+}
+trap finish EXIT
+
+summary() {
+  [ ${#step_names[@]} -gt 0 ] || return 0
+  local total=0 i
+  printf '\n%-66s %8s\n' step seconds
+  for i in "${!step_names[@]}"; do
+    printf '%-66s %8.1f\n' "${step_names[$i]}" "${step_seconds[$i]}"
+    total=$(awk -v a="$total" -v b="${step_seconds[$i]}" 'BEGIN { print a + b }')
+  done
+  printf '%-66s %8.1f\n' total "$total"
+}
+
+now() { date +%s.%N; }
+
+# step "what it proves" command…
+step() {
+  current_step=$1
+  shift
+  printf '\n== %s\n' "$current_step"
+  local begin
+  begin=$(now)
+  "$@"
+  step_names+=("$current_step")
+  step_seconds+=("$(awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }')")
+}
+
+configure() { # control planes, workers
+  cstl -C "$work" config generate --name demo --force
+  local code vars
+  code=$(find "$firmware" -name OVMF_CODE_4M.fd -o -name OVMF_CODE.fd | sort | head -n 1)
+  vars=$(find "$firmware" -name OVMF_VARS_4M.fd -o -name OVMF_VARS.fd | sort | head -n 1)
+  sed -i -e "s|^  control_planes: .*|  control_planes: $1|" -e "s|^  workers: .*|  workers: $2|" \
+    -e "s|^  image: .*|  image: $image|" -e "s|^  firmware_code: .*|  firmware_code: $code|" \
+    -e "s|^  firmware_vars: .*|  firmware_vars: $vars|" "$work/cstl-conf.yaml"
+}
+
+# Waits until a machine is in a condition that `cstl mini status` names, or fails after SECONDS.
+wait_condition() { # name, condition, seconds
+  local end=$((SECONDS + $3))
+  while [ $SECONDS -lt $end ]; do
+    if cstl -C "$work" -o json mini status | python3 -c '
+import json, sys
+name, condition = sys.argv[1:]
+sys.exit(not any(m["name"] == name and m["condition"] == condition for m in json.load(sys.stdin)["machines"]))
+' "$1" "$2"; then
+      return 0
+    fi
+    sleep 0.5
+  done
+  echo "$1 did not come to '$2' within $3 s" >&2
+  return 1
+}
+
+# Waits until a machine's console shows a line, counted from the size that its log had (see console_mark).
+console_mark() { stat -c %s "$work/cstl-mini/$1/serial.log" 2>/dev/null || echo 0; }
+wait_console() { # name, extended regular expression, seconds, mark
+  local end=$((SECONDS + $3))
+  while [ $SECONDS -lt $end ]; do
+    tail -c +$(($4 + 1)) "$work/cstl-mini/$1/serial.log" 2>/dev/null | grep -aqE "$2" && return 0
+    sleep 0.3
+  done
+  echo "the console of $1 did not show '$2' within $3 s" >&2
+  return 1
+}
