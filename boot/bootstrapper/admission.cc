@@ -1,0 +1,75 @@
+#include "boot/bootstrapper/admission.h"
+
+namespace cstl {
+namespace {
+
+// Parsed to refuse early what the joinservice would refuse when it starts; the text is kept as the owner wrote it.
+Status check_reference_values(Bytes json, int64_t now, std::string* problem) {
+  auto parsed = ReferenceValues::parse(json.text(), now, problem);
+  if (!parsed) return parsed.error();
+  return success();
+}
+
+NodeState node_of(const Metadata& metadata) {
+  NodeState node;
+  node.name = metadata.name;
+  node.role = metadata.role;
+  node.variant = metadata.variant;
+  return node;
+}
+
+}  // namespace
+
+Result<Admission> Admission::from_init(const InitRequest& request, const Metadata& metadata, const Uuid& disk,
+                                       int64_t now, std::string* problem) {
+  TRY(check_reference_values(request.reference_values, now, problem));
+  Admission out;
+  out.node = node_of(metadata);
+  out.node.measurement_salt = request.measurement_salt;
+  out.node.owner_key = request.owner_key;
+  TRY_LET(Key32 measurement, derive_key(request.master, KeyClass::cluster_measurement, ""));
+  TRY_LET(out.node.cluster_id, derive_cluster_id(measurement, request.measurement_salt));
+  TRY_LET(out.disk_key, derive_key(request.master, KeyClass::disk, uuid_text(disk)));
+  out.master = MasterSecret{request.master.key.clone(), request.master.salt.clone()};
+  out.reference_values = std::string(request.reference_values.text());
+  return out;
+}
+
+Result<Admission> Admission::from_ticket(const JoinTicket& ticket, const Metadata& metadata, int64_t now,
+                                         std::string* problem) {
+  bool control_plane = metadata.role == Role::control_plane;
+  if (ticket.master.has_value() != control_plane || ticket.reference_values.empty() == control_plane) {
+    if (problem) *problem = "the ticket is one of another role";
+    return fail(Code::bad_value, "ticket.role");
+  }
+  Admission out;
+  out.node = node_of(metadata);
+  out.node.measurement_salt = ticket.measurement_salt;
+  out.node.owner_key = ticket.owner_key;
+  TRY_LET(out.node.cluster_id, derive_cluster_id(ticket.measurement_key, ticket.measurement_salt));
+  out.disk_key = ticket.disk_key.clone();
+  if (control_plane) {
+    TRY(check_reference_values(ticket.reference_values, now, problem));
+    out.master = MasterSecret{ticket.master->key.clone(), ticket.master->salt.clone()};
+    out.reference_values = std::string(ticket.reference_values.text());
+  }
+  return out;
+}
+
+Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, tpm::Device& device,
+                     Monitor& monitor, const Progress& progress) {
+  progress("taking the node lock");
+  TRY(lock.take(device, admission.node.cluster_id));
+  if (admission.master) {
+    progress("writing the control plane's records");
+    TRY(write_control_plane_store(admission, places));
+  }
+  progress("writing the node state");
+  TRY(admission.node.store(places.node_state().c_str()));
+  progress("re-keying the state disk");
+  TRY(monitor.rekey(admission.disk_key, admission.node.owner_key));
+  progress("completing the node lock");
+  return lock.complete();
+}
+
+}  // namespace cstl
