@@ -1,5 +1,6 @@
 #include "attest/tpm/device.h"
 
+#include <netdb.h>
 #include <tss2/tss2_tcti_device.h>
 #include <tss2/tss2_tcti_swtpm.h>
 #include <unistd.h>
@@ -90,3 +91,8 @@ Status Device::pcr_event(uint32_t pcr, Bytes data) {
 }
 
 }  // namespace cstl::tpm
+
+// tpm2-tss could connect to a TPM by host name; paths are all we give it. With these, the static programs carry no
+// resolver, name service or character set conversion of glibc (150 KB), and cannot look up a name.
+extern "C" int getaddrinfo(const char*, const char*, const addrinfo*, addrinfo**) { return EAI_NONAME; }
+extern "C" void freeaddrinfo(addrinfo*) {}
