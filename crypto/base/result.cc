@@ -67,5 +67,5 @@ void trap(const char* site) {
 
 // libstdc++'s handler prints the demangled type of an uncaught exception. There are none here, and it brings 50 KB.
 namespace __gnu_cxx {
-[[noreturn]] void __verbose_terminate_handler() { cstl::trap("terminate"); }
+void __verbose_terminate_handler() { cstl::trap("terminate"); }
 }  // namespace __gnu_cxx
