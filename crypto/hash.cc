@@ -19,7 +19,9 @@ using Md = Pinned<mbedtls_md_context_t, mbedtls_md_init, mbedtls_md_free>;
 constexpr size_t kMaxHkdf = 255 * 32;  // RFC 5869, 2.3
 }  // namespace
 
-Result<Digest32> sha256(std::initializer_list<Bytes> parts) {
+namespace {
+template <typename Parts>
+Result<Digest32> sha256_parts(const Parts& parts) {
   Sha256 context;
   Digest32 out;
   TRY(mbed_ok(mbedtls_sha256_starts(context.get(), 0), Code::crypto_failed, "sha256.start"));
@@ -29,6 +31,10 @@ Result<Digest32> sha256(std::initializer_list<Bytes> parts) {
   TRY(mbed_ok(mbedtls_sha256_finish(context.get(), out.data()), Code::crypto_failed, "sha256.finish"));
   return out;
 }
+}  // namespace
+
+Result<Digest32> sha256(std::initializer_list<Bytes> parts) { return sha256_parts(parts); }
+Result<Digest32> sha256_of(const std::vector<Bytes>& parts) { return sha256_parts(parts); }
 
 Result<Digest48> sha384(std::initializer_list<Bytes> parts) {
   Sha512 context;
