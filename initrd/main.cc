@@ -1,0 +1,189 @@
+// cstl-init: PID 1 of the initramfs. docs/boot.md tells a node's life from here.
+//
+// Every step either succeeds or ends the boot: step, code and advice go to the console, and the machine reboots after
+// cstl.failure_delay seconds. There is no shell, no fallback, and main() never returns.
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <new>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "attest/tpm/device.h"
+#include "crypto/base/log.h"
+#include "crypto/hash.h"
+#include "initrd/cmdline.h"
+#include "initrd/devices.h"
+#include "initrd/modules.h"
+#include "initrd/mounts.h"
+#include "initrd/network.h"
+#include "initrd/statedisk.h"
+#include "initrd/supervise.h"
+#include "initrd/unlock.h"
+#include "initrd/verity.h"
+
+namespace cstl {
+namespace {
+
+constexpr uint32_t kClusterPcrIndex = 15;
+constexpr int kTpmWaitMs = 15000;
+
+struct Boot {
+  CommandLine options;
+  Metadata metadata;
+  bool chrooted = false;
+  std::optional<StateDisk> disk;
+};
+
+// A console even if the kernel could not open one, so that no later descriptor becomes 0, 1 or 2.
+void open_standard_descriptors() {
+  for (int fd = 0; fd < 3;) {
+    fd = open("/dev/console", O_RDWR | O_NOCTTY);
+    if (fd < 0) fd = open("/dev/null", O_RDWR);
+    if (fd < 0) return;
+    if (fd >= 3) (void)close(fd);
+  }
+}
+
+Status prepare(Boot& boot) {
+  TRY(mount_early());
+  open_standard_descriptors();
+  TRY(make_run_folders());
+  (void)reboot(RB_DISABLE_CAD);  // Ctrl-Alt-Del then sends SIGINT, which PID 1 ignores
+  TRY(forbid_dumps());
+  TRY_LET(const auto text, read_file("/proc/cmdline", kMaxCommandLine));
+  TRY_LET(boot.options, parse_command_line(Bytes(text).text()));
+  return success();
+}
+
+Status load_drivers(Boot&) {
+  TRY_LET(const ModuleCount count, load_modules(kModuleList, [](const std::string& path, const Error& error) {
+            log_error("module.refused", error, {{"module", path}});
+          }));
+  log_info("modules.loaded", {{"loaded", int64_t{count.loaded}}, {"not_needed", int64_t{count.absent}}});
+  start_luks();
+  return crypto_start();
+}
+
+Status read_metadata(Boot& boot) {
+  std::string problem;
+  auto metadata = FwCfgMetadata().read(&problem);
+  if (!metadata) {
+    log_warning("metadata.refused", {{"problem", problem}});
+    return metadata.error();
+  }
+  boot.metadata = std::move(*metadata);
+  if (sethostname(boot.metadata.name.data(), boot.metadata.name.size()) != 0) return fail_errno("metadata.hostname");
+  log_info("metadata.read", {{"name", boot.metadata.name}, {"role", role_name(boot.metadata.role)},
+                             {"variant", variant_name(boot.metadata.variant)}});
+  return success();
+}
+
+Status start_network(Boot& boot) {
+  TRY_LET(const std::string interface, configure_network(boot.metadata));
+  log_info("network.up", {{"interface", interface}, {"address", ip_text(boot.metadata.address.address)}});
+  return success();
+}
+
+Status find_tpm(Boot&) { return wait_for_node(kTpmDevice, kTpmWaitMs, Code::tpm_missing); }
+
+Status open_root(Boot& boot) {
+  if (!boot.options.roothash) return success();
+  TRY(mount_verity_root(*boot.options.roothash));
+  TRY_LET(boot.chrooted, prepare_sysroot());
+  log_info("root.mounted", {{"roothash", to_hex(*boot.options.roothash)}, {"programs", boot.chrooted ? "root" : "initramfs"}});
+  return success();
+}
+
+Status find_disk(Boot& boot) {
+  TRY_LET(const std::string device, wait_for_block_device(kStateDisk, kDeviceWaitMs));
+  std::string found;
+  auto disk = StateDisk::open(device, &found);
+  if (!disk) {
+    log_warning("disk.refused", {{"device", device}, {"holds", found.empty() ? "something that is not ours" : found}});
+    return disk.error();
+  }
+  boot.disk.emplace(std::move(*disk));
+  constexpr const char* kStates[] = {"blank", "fresh", "sealed"};
+  log_info("disk.found", {{"device", device}, {"state", kStates[static_cast<int>(boot.disk->state())]}});
+  return success();
+}
+
+// Extends PCR 15 with the clusterID: from here on the machine is inside, and says so to everyone.
+Status enter_cluster(const Digest32& cluster_id) {
+  TRY_LET(const auto device, tpm::Device::open(kTpmDevice));
+  TRY_LET(const auto pcrs, device->read_pcrs());
+  if (!equal(pcrs[kClusterPcrIndex], Digest32{})) return fail(Code::pcr_not_zero, "pcr15.before");
+  return device->pcr_event(kClusterPcrIndex, cluster_id);
+}
+
+Status unlock_disk(Boot& boot) {
+  StateDisk& disk = *boot.disk;
+  log_info("disk.locked", {{"disk", uuid_text(disk.uuid())}, {"waiting_for", "a rejoin ticket or cstl recover"}});
+  TRY_LET(UnlockRace race, UnlockRace::start(boot.metadata, disk.uuid(), disk.owner_key()));
+  while (true) {
+    TRY_LET(const UnlockOffer offer, race.wait());
+    auto node = disk.unlock(offer.disk_key, offer.measurement_key);
+    race.answer(offer, node.code());
+    if (node.ok()) {
+      log_info("disk.unlocked", {{"disk", uuid_text(disk.uuid())}, {"cluster", to_hex(node->cluster_id)}});
+      return enter_cluster(node->cluster_id);
+    }
+    log_error("disk.still_locked", node.error());
+  }
+}
+
+Status mount_disk(Boot& boot) {
+  if (boot.disk->state() == DiskState::sealed) return unlock_disk(boot);
+  const int64_t start = monotonic_ms();
+  TRY(boot.disk->format());
+  log_info("disk.formatted", {{"disk", uuid_text(boot.disk->uuid())}, {"milliseconds", monotonic_ms() - start}});
+  return success();
+}
+
+struct Step {
+  const char* name;
+  Status (*run)(Boot&);
+};
+
+constexpr Step kSteps[] = {
+    {"prepare", prepare}, {"modules", load_drivers}, {"tpm", find_tpm},       {"metadata", read_metadata},
+    {"network", start_network}, {"root", open_root}, {"disk", find_disk},     {"state", mount_disk},
+};
+
+[[noreturn]] void give_up(const char* step, const Error& error, Boot& boot) {
+  log_error("boot.failed", error, {{"step", step}, {"reboot_in_seconds", int64_t{boot.options.failure_delay}}});
+  const int64_t end = monotonic_ms() + int64_t{1000} * boot.options.failure_delay;
+  while (monotonic_ms() < end) usleep(100 * 1000);
+  leave(PowerAction::reboot, boot.disk ? &*boot.disk : nullptr);
+}
+
+[[noreturn]] void run() {
+  Boot boot;
+  log_info("boot.started");
+  for (const Step& step : kSteps) {
+    if (const Status status = step.run(boot); !status.ok()) give_up(step.name, status.error(), boot);
+  }
+  log_info("boot.ready", {{"milliseconds", monotonic_ms()}});
+  auto action = supervise(*boot.disk, boot.chrooted);
+  if (!action) give_up("bootstrapper", action.error(), boot);
+  leave(*action, &*boot.disk);
+}
+
+}  // namespace
+}  // namespace cstl
+
+int main() {
+  cstl::log_as("cstl-init");
+  if (getpid() != 1) {
+    constexpr char kText[] = "cstl-init is PID 1 of an initramfs and does nothing else\n";
+    (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+    return 2;
+  }
+  std::set_new_handler([] { cstl::trap("init.out_of_memory"); });
+  umask(022);
+  (void)signal(SIGPIPE, SIG_IGN);
+  cstl::run();
+}
