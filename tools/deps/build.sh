@@ -2,6 +2,7 @@
 # Builds the static libraries that cstl links, from Debian's source packages, into
 # the cache. "--print-prefix" prints where; README.md says what is there.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$DEPS_DIR/recipes/archive.sh"
 
 CONFIG=$(cd "$DEPS_DIR/../.." && pwd)/crypto/mbedtls_config.h
 LIBS=(mbedtls tpm2-tss lvm2 cryptsetup)
@@ -22,7 +23,7 @@ lib_lines() { lock_lines lib | awk -v n="$1" '$1 == n'; }
 
 # key LIB: names the cache entry of LIB: its pin, recipe, flags, compiler and needs.
 key() {
-  local n needs=() files=("$DEPS_DIR/recipes/$1.sh" "$DEPS_DIR/build.sh")
+  local n needs=() files=("$DEPS_DIR/recipes/$1.sh" "$DEPS_DIR/recipes/archive.sh")
   for n in ${NEEDS[$1]:-}; do needs+=("$(key "$n")"); done
   if [ "$1" = mbedtls ]; then files+=("$CONFIG"); fi
   for n in "$DEPS_DIR/patches/$1"-*/*.patch; do [ ! -e "$n" ] || files+=("$n"); done
@@ -31,32 +32,6 @@ key() {
 
 # dep LIB: where LIB was installed, for the recipes.
 dep() { printf '%s\n' "$CSTL_CACHE/lib/$1-$(key "$1")"; }
-
-# archive NAME [FLAG...] -- SOURCE...: compiles and packs $OUT/lib/NAME.
-archive() {
-  local name=$1 extra=() objects=() f
-  shift
-  while [ "$1" != -- ]; do extra+=("$1"); shift; done
-  shift
-  mkdir -p "$SRC/.objects/$name"
-  for f in "$@"; do objects+=(".objects/$name/$(printf '%s' "${f%.c}" | tr / _).o"); done
-  # shellcheck disable=SC2016  # for the inner shell
-  for f in "$@"; do printf '%s\0%s\0' "$f" ".objects/$name/$(printf '%s' "${f%.c}" | tr / _).o"; done |
-    xargs -0 -n 2 -P "$JOBS" "$BASH" -c \
-      'n=$(($# - 2)); exec "${@:1:n}" -c "${@:n+1:1}" -o "${@:n+2:1}"' compile \
-      "$CC" "${FLAGS[@]}" "${extra[@]}"
-  (cd ".objects/$name" && printf '%s\0' *.o | LC_ALL=C sort -z | xargs -0 ar rcsD "$OUT/lib/$name")
-  [ "$(ar t "$OUT/lib/$name" | wc -l)" -eq ${#objects[@]} ] || die "$name: not every object is in the archive"
-}
-
-# repack ARCHIVE: the same objects, in sorted order and without dates, in $OUT/lib.
-repack() {
-  local dir=$SRC/.repack
-  mkdir "$dir"
-  (cd "$dir" && ar x "$SRC/$1" && printf '%s\0' *.o | LC_ALL=C sort -z | xargs -0 ar rcsD "$OUT/lib/${1##*/}")
-  [ "$(ar t "$SRC/$1" | wc -l)" = "$(ar t "$OUT/lib/${1##*/}" | wc -l)" ] || die "$1: objects with the same name"
-  rm -r "$dir"
-}
 
 # fetch_lib LIB: the first line of LIB in deps.lock that can be had.
 fetch_lib() {
@@ -126,14 +101,9 @@ case ${1:-} in
   *) die "usage: build.sh [--print-prefix]" ;;
 esac
 
-ready() {
-  say "ready in $PREFIX"
-  # What was used but is not pinned was said when it was fetched; say it each time.
-  grep -vxFf "$LOCK_FILE" "$PREFIX/used.lock" | grep '^lib ' | sed 's/^/deps: NOTICE: not the pin: /' >&2 || true
-}
-if [ -e "$PREFIX/used.lock" ]; then ready; exit; fi
+if [ -e "$PREFIX/used.lock" ]; then ready lib "$PREFIX"; exit; fi
 hold deps
-if [ -e "$PREFIX/used.lock" ]; then ready; exit; fi
+if [ -e "$PREFIX/used.lock" ]; then ready lib "$PREFIX"; exit; fi
 
 scratch deps
 for lib in "${LIBS[@]}"; do build_lib "$lib"; done
@@ -154,4 +124,4 @@ mv -- "$OUT/used.lock.part" "$OUT/used.lock"
 mkdir -p "${PREFIX%/*}"
 rm -rf -- "$PREFIX"
 mv -T -- "$OUT" "$PREFIX"
-ready
+ready lib "$PREFIX"

@@ -31,6 +31,19 @@ sha256() { sha256sum -- "$1" | cut -d' ' -f1; }
 # lock_lines SET: the lines of deps.lock that belong to SET, without the set's name.
 lock_lines() { awk -v s="$1" '$1 == s { $1 = ""; sub(/^ /, ""); print }' "$LOCK_FILE"; }
 
+# ready SET PREFIX: reports a finished prefix, and what in it is not the first choice
+# of deps.lock, which CSTL_DEPS_STRICT refuses.
+ready() {
+  local other
+  other=$(grep "^$1 " "$2/used.lock" | grep -vxFf <(awk '!seen[$1, $2]++' "$LOCK_FILE")) || other=''
+  if [ -n "$other" ]; then
+    say "NOTICE: not the pinned version:"
+    printf '  %s\n' "$other" >&2
+    [ -z "${CSTL_DEPS_STRICT:-}" ] || die "CSTL_DEPS_STRICT is set, and $2 holds the above: make the pins available, or move them"
+  fi
+  say "$1: ready in $2"
+}
+
 # hold NAME: takes the named lock until this process ends. A killed holder
 # loses it with its last descriptor, so a lock is never stale.
 hold() {

@@ -12,9 +12,9 @@ unpack_set() {
     '') ;;
     *) die "usage: $set.sh [--print-prefix]" ;;
   esac
-  if [ -e "$prefix/used.lock" ]; then say "$set: ready in $prefix"; return; fi
+  if [ -e "$prefix/used.lock" ]; then ready "$set" "$prefix"; return; fi
   hold "$set"
-  if [ -e "$prefix/used.lock" ]; then say "$set: ready in $prefix"; return; fi
+  if [ -e "$prefix/used.lock" ]; then ready "$set" "$prefix"; return; fi
   hold apt
   scratch "$set"
   while read -r name suite series version sum; do
@@ -27,5 +27,5 @@ unpack_set() {
   mkdir -p "${prefix%/*}"
   rm -rf -- "$prefix"
   mv -T -- "$SCRATCH" "$prefix"
-  say "$set: ready in $prefix"
+  ready "$set" "$prefix"
 }
