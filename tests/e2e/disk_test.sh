@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# The state disk under cstl-init, in virtual machines (direct kernel boot, swtpm): first boot, seal, unlock by recovery and
+# its refusals, a 1 TiB disk, power cuts, foreign and damaged disks, no TPM. tests/e2e/disk_guest.cc stands where the
+# bootstrapper stands. CUTS (default 3): power cuts of first boot and seal. Logs: build/e2e-logs/disk_test/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+programs=${CSTL_PROGRAMS:-$PWD/build/release}
+ninja -C "$programs" disk_guest disk_recover >/dev/null
+firmware=${CSTL_IMAGE_PREFIX:-$(tools/deps/image.sh --print-prefix)}
+export CSTL_IMAGE_PREFIX=$firmware
+PATH=$PATH:/usr/sbin:/sbin
+logs=$PWD/build/e2e-logs/disk_test
+work=$(mktemp -d "${TMPDIR:-/tmp}/cstl-disk-XXXXXX")
+qemu='' tpm='' port=$((20000 + $$ % 20000)) failures=0 count=0 limit=${BOOT_SECONDS:-180}
+rm -rf "$logs"
+mkdir -p "$logs"
+
+stop() {
+  [ -z "$qemu" ] || kill -9 "$qemu" 2>/dev/null || true
+  [ -z "$tpm" ] || kill "$tpm" 2>/dev/null || true
+  wait 2>/dev/null || true
+  qemu='' tpm=''
+}
+trap 'stop; rm -rf "$work"' EXIT
+
+# --- the image ------------------------------------------------------------------------------------------------------
+mkdir "$work/programs"
+cp "$programs/disk_guest" "$work/programs/cstl-bootstrapper"
+initrd/image/e2fsprogs.sh
+e2fsprogs=$(initrd/image/e2fsprogs.sh --print-prefix)
+initrd/image/mkinitramfs.sh "$work/initramfs" --init "$programs/cstl-init" --program "$work/programs/cstl-bootstrapper" \
+  --file "$e2fsprogs/mke2fs:/usr/sbin/mkfs.ext4:0755"
+cmdline="$(sed 's/[[:space:]]*#.*//; /^$/d' initrd/image/cmdline | paste -sd' ') cstl.failure_delay=1"
+
+# --- machines -------------------------------------------------------------------------------------------------------
+# boot NAME DISK [no-tpm]: NAME goes into the metadata
+boot() {
+  stop
+  count=$((count + 1))
+  log=$logs/$(printf %02d "$count")-$1.log
+  : >"$log"
+  cat >"$work/metadata" <<JSON
+{"cstl":"metadata/1","name":"$1","role":"worker","variant":"qemu-vtpm",
+ "network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},"join":[]}
+JSON
+  local devices=()
+  if [ "${3:-}" != no-tpm ]; then
+    mkdir -p "$work/tpm"
+    swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --ctrl "type=unixio,path=$work/tpm.sock" --terminate &
+    tpm=$!
+    for _ in $(seq 50); do [ -S "$work/tpm.sock" ] && break; sleep 0.1; done
+    devices=(-chardev "socket,id=c,path=$work/tpm.sock" -tpmdev emulator,id=t,chardev=c -device tpm-crb,tpmdev=t)
+  fi
+  qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu max,la57=off,cx16=off -m 512 -display none -monitor none \
+    -no-reboot -kernel "$firmware/vmlinuz" -initrd "$work/initramfs" -append "$cmdline" -serial "file:$log" \
+    -drive "if=none,id=d,file=$2,format=raw,discard=unmap" -device virtio-blk-pci,drive=d,serial=cstl-state,romfile= \
+    -netdev "user,id=n,hostfwd=tcp:127.0.0.1:$port-:9999" -device virtio-net-pci,netdev=n,romfile= \
+    -fw_cfg "name=opt/cstl/metadata,file=$work/metadata" "${devices[@]}" &
+  qemu=$!
+}
+
+# until_line PATTERN: fails at the limit, or when the machine is gone without it
+until_line() {
+  local end=$((SECONDS + limit))
+  while ! grep -Eq "$1" "$log"; do
+    if [ $SECONDS -ge $end ] || ! kill -0 "$qemu" 2>/dev/null; then
+      sleep 0.2
+      grep -Eq "$1" "$log" && return 0
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+until_off() {
+  local end=$((SECONDS + limit))
+  while kill -0 "$qemu" 2>/dev/null; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 0.2
+  done
+}
+
+cpu() { awk '{ printf "%.1f", ($14 + $15) / 100 }' "/proc/$qemu/stat"; }
+
+# check "sentence" command…
+check() {
+  local what=$1
+  shift
+  if "$@"; then
+    printf 'ok    %s\n' "$what"
+  else
+    printf 'FAIL  %s (%s)\n' "$what" "$log"
+    tail -n 8 "$log"
+    failures=$((failures + 1))
+  fi
+}
+
+recover() { "$programs/disk_recover" "127.0.0.1:$port" "$1"; }
+recover_says() { [ "$(recover "$1")" = "$2" ]; }
+fresh_disk() { rm -f "$1"; truncate -s "$2" "$1"; }
+no_io_error() { ! grep -Eiq 'I/O error|AEAD ERROR|Buffer I/O|EXT4-fs error|BUG:|double fault' "$log"; }
+head_of() { head -c 32768 "$1" | sha256sum; }
+opens() { cryptsetup open --test-passphrase --type luks2 --key-file - "$1"; }
+uuid() { cryptsetup luksUUID "$1"; }
+
+# refused DISK WHAT: refused with disk_header, and not a byte changed
+refused() {
+  local before
+  before=$(sha256sum <"$2")
+  boot "refuse-disk" "$2"
+  until_off
+  check "$1 is refused with disk_header" grep -q 'boot.failed.*code=disk_header' "$log"
+  check "$1 is not written to" [ "$before" = "$(sha256sum <"$2")" ]
+}
+
+# --- first boot, seal, reboot ---------------------------------------------------------------------------------------
+disk=$work/disk
+fresh_disk "$disk" 4G
+boot seal "$disk"
+check 'a blank disk is formatted, mounted and sealed' until_line 'guest.seal code=ok'
+check 'the machine powers off when asked' until_off
+check 'no I/O error on the first boot' no_io_error
+cp --sparse=always "$disk" "$work/sealed"
+check "Debian's cryptsetup opens it with the derived passphrase" \
+  opens "$disk" < <("$programs/disk_recover" passphrase "$(uuid "$disk")")
+check "and with no other" eval "! opens $disk < <(printf %064d 0) 2>/dev/null"
+
+boot seal "$disk"
+check 'a sealed disk waits for its key' until_line 'recovery.listening'
+check "another owner's signature is refused" recover_says owner owner_signature
+check 'a wrong disk key is refused' recover_says key disk_key
+check 'a wrong measurement key is refused' recover_says cluster cluster_mismatch
+check 'the right keys unlock it after all that' recover_says right ok
+check 'the witness is there' until_line 'guest.sealed witness=still-here'
+check 'PCR 15 is the cluster before the bootstrapper runs' grep -Eq 'pcr15=[0-9a-f]*[1-9a-f]' "$log"
+until_off || true
+check 'no I/O error after the unlock' no_io_error
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+fresh_disk "$disk" 1G
+boot refuse-seal "$disk"
+check 'a disk without node state is not sealed' until_line 'seal_failed.*code=not_found'
+until_off || true
+boot hold "$disk"
+check 'and is fresh at the next boot' until_line 'disk.found.*state=fresh'
+check 'and is formatted anew' until_line 'guest.fresh'
+
+fresh_disk "$work/foreign" 256M
+mkfs.ext4 -q "$work/foreign"
+refused 'an ext4 disk' "$work/foreign"
+fresh_disk "$work/foreign" 256M
+printf %s 'label: gpt' | sfdisk -q "$work/foreign" >/dev/null
+refused 'a partitioned disk' "$work/foreign"
+fresh_disk "$work/foreign" 256M
+printf 0123 | cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$work/foreign" -
+refused "someone else's LUKS2 disk" "$work/foreign"
+printf x | dd of="$work/sealed" bs=1 seek=5000 conv=notrunc status=none
+printf x | dd of="$work/sealed" bs=1 seek=21384 conv=notrunc status=none
+boot damaged "$work/sealed"
+until_off || true
+check 'a sealed disk with both copies damaged is refused' grep -q 'code=disk_header site=luks.checksum' "$log"
+fresh_disk "$work/small" 64M
+boot small "$work/small"
+until_off || true
+check 'a disk that is too small is refused' grep -q 'code=no_space site=disk.too_small' "$log"
+boot no-tpm "$disk" no-tpm
+until_off || true
+check 'a machine without TPM says so' grep -q 'boot.failed.*code=tpm_missing' "$log"
+
+# --- size -----------------------------------------------------------------------------------------------------------
+fresh_disk "$work/huge" 1T
+boot hold "$work/huge"
+until_line 'disk.found' || true
+before=$(cpu)
+check 'a 1 TiB disk is formatted and in use' until_line 'guest.fresh'
+seconds=$(awk -v a="$before" -v b="$(cpu)" 'BEGIN { printf "%.1f", b - a }')
+check "within 15 s of emulated time ($seconds s)" awk -v s="$seconds" 'BEGIN { exit !(s < 15) }'
+check 'without an I/O error' no_io_error
+stop
+rm "$work/huge"
+
+# --- power cuts -----------------------------------------------------------------------------------------------------
+for cut in $(seq "${CUTS:-3}"); do
+  fresh_disk "$disk" 2G
+  boot "seal" "$disk"
+  until_line 'disk.found' || true
+  moment=$(awk -v r=$RANDOM 'BEGIN { printf "%.1f", r / 32768 * 12 }')
+  sleep "$moment"
+  reached=$(tail -n 1 "$log" | cut -c1-60)
+  boot "seal" "$disk"
+  until_line 'disk.found' || true
+  state=$(sed -nE 's/.*disk.found.*state=([a-z]+).*/\1/p' "$log")
+  if [ "$state" = sealed ]; then
+    until_line 'recovery.listening' || true
+    check "cut $cut after $moment s ($reached): sealed, opens" recover_says right ok
+    check "cut $cut: and works" until_line 'guest.sealed witness=still-here'
+  else
+    check "cut $cut after $moment s ($reached): $state, formats and seals" until_line 'guest.seal code=ok'
+  fi
+  check "cut $cut: no I/O error" no_io_error
+done
+
+printf '%d failed; logs in build/e2e-logs/disk_test/\n' "$failures"
+[ "$failures" -eq 0 ]
