@@ -1,5 +1,7 @@
 #include "crypto/hash.h"
 
+#include <ctime>
+
 #include <mbedtls/hkdf.h>
 #include <mbedtls/md.h>
 #include <mbedtls/entropy.h>
@@ -80,6 +82,8 @@ int random_callback(void*, unsigned char* out, size_t size) {
 }
 
 Status crypto_start() {
+  // mbedTLS reads certificates' dates with gmtime_r, which opens /etc/localtime at its first call: not in a sandbox.
+  tzset();
   psa_status_t status = psa_crypto_init();
   if (status == PSA_ERROR_INSUFFICIENT_ENTROPY) {
     return fail(Code::no_entropy, "crypto.start", Origin::mbedtls, status);
