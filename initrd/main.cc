@@ -143,6 +143,29 @@ Status mount_disk(Boot& boot) {
   return success();
 }
 
+// A counter that outlives every boot of this disk, and only this disk.
+Result<std::string> next_boot_count() {
+  constexpr const char* kPath = "/run/cstl/state/boots";
+  uint64_t boots = 0;
+  auto stored = read_file(kPath, 20);
+  if (!stored.ok() && stored.code() != Code::not_found) return stored.error();
+  if (stored.ok()) {
+    const std::string text(Bytes(*stored).text());
+    boots = std::strtoull(text.c_str(), nullptr, 10);
+  }
+  const std::string next = std::to_string(boots + 1);
+  TRY(write_file_durably(kPath, next));
+  return next;
+}
+
+// A full disk must not keep the machine from serving: the count is for people.
+Status count_boot(Boot&) {
+  const auto boots = next_boot_count();
+  if (!boots.ok()) log_error("state.not_counted", boots.error());
+  log_info("state.mounted", {{"boots", boots.ok() ? *boots : std::string("unknown")}});
+  return success();
+}
+
 struct Step {
   const char* name;
   Status (*run)(Boot&);
@@ -151,6 +174,7 @@ struct Step {
 constexpr Step kSteps[] = {
     {"prepare", prepare}, {"modules", load_drivers}, {"tpm", find_tpm},       {"metadata", read_metadata},
     {"network", start_network}, {"root", open_root}, {"disk", find_disk},     {"state", mount_disk},
+    {"count", count_boot},
 };
 
 [[noreturn]] void give_up(const char* step, const Error& error, Boot& boot) {
