@@ -61,17 +61,17 @@ Status Bootstrap::start_join_poller() {
   accepted_ = std::move(*accepted);
   JoinPollerConfig config;
   config.metadata = &metadata_;
-  config.party = JoinParty{&identity_, &batch_, &accepted_, now};
+  config.party = JoinParty{&identity_, &batch_, &accepted_, 0};
   config.disk = settings_.disk;
   config.on_failed = [](const Endpoint& endpoint, const Error& error, const std::string& explanation) {
     log_error("join.failed", error, {{"joinservice", endpoint_text(endpoint)}, {"explanation", explanation}});
   };
   config.on_ticket = [this](const Endpoint& endpoint, Joined joined) {
     if (entering_) return;
-    std::string problem;
-    auto admission = Admission::from_ticket(joined.ticket, metadata_, time(nullptr), &problem);
+    std::string why;
+    auto admission = Admission::from_ticket(joined.ticket, metadata_, time(nullptr), &why);
     if (!admission) {
-      log_error("join.ticket_refused", admission.error(), {{"joinservice", endpoint_text(endpoint)}, {"problem", problem}});
+      log_error("join.ticket_refused", admission.error(), {{"joinservice", endpoint_text(endpoint)}, {"problem", why}});
       outcome_ = admission.error();
       return;
     }

@@ -1,6 +1,7 @@
 #include "boot/bootstrapper/join_poller.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "crypto/base/fd.h"
 
@@ -27,6 +28,7 @@ void JoinPoller::dispatch(const PollSet&) {
   if (stopped_ || config_.metadata->join.empty()) return;
   if (!attempt_) {
     if (monotonic_ms() < not_before_) return;
+    config_.party.now = time(nullptr);
     auto attempt = JoinAttempt::join(config_.metadata->join[next_], config_.party, config_.disk, config_.metadata->role,
                                      config_.metadata->name);
     if (!attempt) return failed(attempt.error(), "");

@@ -1,6 +1,7 @@
 // cstl-bootstrapper: brings a machine into its cluster and keeps the services of its role running. Started by cstl-init
 // once the state disk is mounted. Every failure is a line with step, code and advice on standard error, which is the console.
 #include <csignal>
+#include <cstdio>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -93,7 +94,13 @@ int run(int argc, char** argv) {
   log_as("cstl-bootstrapper");
   signal(SIGPIPE, SIG_IGN);
   std::string problem;
-  auto settings = Settings::parse(argc, argv, &problem);
+  auto arguments = Arguments::parse(argc, argv, kBootstrapperOptions, &problem);
+  if (arguments && arguments->help()) {
+    std::string text = help_text("cstl-bootstrapper", "Brings a machine into its cluster and runs the services of its role.",
+                                 kBootstrapperOptions);
+    return fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
+  }
+  auto settings = arguments ? Settings::from(*arguments, &problem) : Result<Settings>(arguments.error());
   if (!settings) {
     log_error("bootstrap.usage", settings.error(), {{"option", problem}});
     return 2;

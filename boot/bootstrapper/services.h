@@ -7,8 +7,8 @@
 namespace cstl {
 
 struct ServiceSettings {
-  std::string programs = "/usr/bin";       // folder of cstl-keyservice, cstl-joinservice, cstl-verificationservice
-  std::string tpm = "/dev/tpmrm0";
+  std::string programs;                    // folder of cstl-keyservice, cstl-joinservice, cstl-verificationservice
+  std::string tpm;
   std::string event_log;                   // path; empty: none
   std::string join_listen;                 // "0.0.0.0:9090"
   std::string verify_listen;

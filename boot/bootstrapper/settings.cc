@@ -1,67 +1,51 @@
 #include "boot/bootstrapper/settings.h"
 
 namespace cstl {
-namespace {
 
-Result<int> parse_number(std::string_view text, int max) {
-  if (text.empty() || text.size() > 7) return fail(Code::usage, "settings.number");
-  int value = 0;
-  for (char c : text) {
-    if (c < '0' || c > '9') return fail(Code::usage, "settings.number");
-    value = value * 10 + (c - '0');
-  }
-  if (value > max) return fail(Code::usage, "settings.number");
-  return value;
-}
+const std::initializer_list<Option> kBootstrapperOptions = {
+    {"--disk", "UUID", nullptr, "of the state disk's LUKS2 header"},
+    {"--state", "FOLDER", "/run/cstl/state", "where the state disk is mounted"},
+    {"--run", "FOLDER", "/run/cstl", "in memory: the keyservice's socket, the node lock's marker"},
+    {"--monitor-fd", "N", "none", "socket to cstl-init"},
+    {"--metadata", "FILE", "/sys/firmware/qemu_fw_cfg/by_name/opt/cstl/metadata/raw", "instance metadata"},
+    {"--baked-reference-values", "FILE", "/etc/cstl/reference-values.json", "what joinservices must be, if it exists"},
+    {"--init-listen", "ADDRESS:PORT", "0.0.0.0:9000", "endpoint of the init server"},
+    {"--join-listen", "ADDRESS:PORT", "0.0.0.0:9090", "endpoint of the joinservice"},
+    {"--verify-listen", "ADDRESS:PORT", "0.0.0.0:9091", "endpoint of the verificationservice"},
+    {"--programs", "FOLDER", "/usr/bin", "where the services' programs are"},
+    {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM, also for the services"},
+    {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
+    {"--reboot-delay-ms", "N", "10000", "between a failure and the reboot"},
+};
 
-}  // namespace
-
-Result<Settings> Settings::parse(int argc, char** argv, std::string* problem) {
+Result<Settings> Settings::from(const Arguments& arguments, std::string* problem) {
   Settings out;
-  out.services.event_log = "/sys/kernel/security/tpm0/binary_bios_measurements";
-  out.services.join_listen = "0.0.0.0:9090";
-  out.services.verify_listen = "0.0.0.0:9091";
-  std::string disk, monitor_fd, delay;
-  struct Option { std::string_view name; std::string* value; };
-  const Option options[] = {{"--disk", &disk},
-                            {"--state", &out.places.state},
-                            {"--run", &out.places.run},
-                            {"--monitor-fd", &monitor_fd},
-                            {"--metadata", &out.metadata},
-                            {"--baked-reference-values", &out.baked},
-                            {"--init-listen", &out.init_listen},
-                            {"--programs", &out.services.programs},
-                            {"--tpm", &out.services.tpm},
-                            {"--event-log", &out.services.event_log},
-                            {"--join-listen", &out.services.join_listen},
-                            {"--verify-listen", &out.services.verify_listen},
-                            {"--reboot-delay-ms", &delay}};
-  auto wrong = [problem](std::string_view name) {
-    *problem = std::string(name);
-    return fail(Code::usage, "settings.option");
-  };
-  for (int i = 1; i < argc; i += 2) {
-    std::string* target = nullptr;
-    for (const Option& option : options) {
-      if (option.name == argv[i]) target = option.value;
-    }
-    if (!target || i + 1 >= argc) return wrong(argv[i]);
-    *target = argv[i + 1];
+  *problem = "--disk";
+  auto disk = parse_uuid(arguments.get("--disk"));
+  if (!disk) return fail(Code::usage, "settings.disk");
+  out.disk = *disk;
+  out.places.state = arguments.get("--state");
+  out.places.run = arguments.get("--run");
+  if (arguments.get("--monitor-fd") != "none") {
+    *problem = "--monitor-fd";
+    TRY_LET(size_t fd, arguments.number("--monitor-fd", 3, 1023));
+    out.monitor_fd = static_cast<int>(fd);
   }
-  auto uuid = parse_uuid(disk);
-  if (!uuid) return wrong("--disk");
-  out.disk = *uuid;
-  if (!monitor_fd.empty()) {
-    auto number = parse_number(monitor_fd, 1023);
-    if (!number || *number < 3) return wrong("--monitor-fd");
-    out.monitor_fd = *number;
+  *problem = "--reboot-delay-ms";
+  TRY_LET(size_t delay, arguments.number("--reboot-delay-ms", 0, 600000));
+  out.reboot_delay_ms = static_cast<int>(delay);
+  out.metadata = arguments.get("--metadata");
+  out.baked = arguments.get("--baked-reference-values");
+  struct Listen { const char* name; std::string* endpoint; };
+  for (const Listen& l : {Listen{"--init-listen", &out.init_listen}, Listen{"--join-listen", &out.services.join_listen},
+                          Listen{"--verify-listen", &out.services.verify_listen}}) {
+    *problem = l.name;
+    if (!parse_endpoint(arguments.get(l.name))) return fail(Code::usage, "settings.listen");
+    *l.endpoint = arguments.get(l.name);
   }
-  if (!delay.empty()) {
-    auto number = parse_number(delay, 600000);
-    if (!number) return wrong("--reboot-delay-ms");
-    out.reboot_delay_ms = *number;
-  }
-  if (!parse_endpoint(out.init_listen)) return wrong("--init-listen");
+  out.services.programs = arguments.get("--programs");
+  out.services.tpm = arguments.get("--tpm");
+  out.services.event_log = arguments.get("--event-log");
   return out;
 }
 

@@ -154,10 +154,6 @@ Result<bool> JoinAttempt::step() {
   }
   TRY_LET(std::optional<Frame> frame, s.session->receive());
   if (!frame) return false;
-  if (frame->type == FrameType::error) {
-    auto error = ErrorMessage::decode(frame->body.declassify());
-    return fail(Code::peer_error, "join.answer", Origin::cstl, error ? error->code : 0);
-  }
   if (frame->type != s.answer) return fail(Code::frame_type, "join.answer");
   s.ticket = std::move(frame);
   return true;
