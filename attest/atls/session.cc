@@ -249,19 +249,20 @@ struct Session::Impl {
       return success();
     }
     auto permitted = [this](FrameType type) { return permit(type); };
+    // Reading comes first: a peer that gives up says why before it closes, and a failed write would hide that.
     for (;;) {
       TRY(take_quote());
-      const bool had_output = !stream.drained();
-      Status written = stream.write();
-      if (had_output && stream.drained() && state == State::open) deadline = monotonic_ms() + config.request_ms;
-      if (inbox) return written;
-      Result<std::optional<Frame>> frame = stream.read(permitted);
-      // A peer that refused us says why before it closes: that is worth more than the failed write.
-      if (!written.ok() && (!frame.ok() || !*frame)) return written;
-      if (!frame.ok()) return frame.error();
-      if (!*frame) return success();
-      TRY(handle(std::move(**frame)));
+      std::optional<Frame> frame;
+      if (!inbox) {
+        TRY_LET(frame, stream.read(permitted));
+      }
+      if (!frame) break;
+      TRY(handle(std::move(*frame)));
     }
+    const bool had_output = !stream.drained();
+    TRY(stream.write());
+    if (had_output && stream.drained() && state == State::open) deadline = monotonic_ms() + config.request_ms;
+    return success();
   }
 
   void shut(Error why) {
