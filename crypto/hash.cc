@@ -70,8 +70,8 @@ Status hkdf_sha256(Bytes key, Bytes salt, Bytes info, MutBytes out) {
                  Code::crypto_failed, "hkdf");
 }
 
-// PSA owns the one CTR_DRBG of the process. Its state is copied by fork(2): a child that goes on without execve(2) must
-// not draw from it.
+// PSA owns the one CTR_DRBG of the process. It reseeds when getpid() changes (since mbedTLS 3.6.6), so that children of one
+// process do not draw the same bytes.
 Status random_bytes(MutBytes out) {
   TRY(crypto_start());
   return mbed_ok(random_callback(nullptr, out.data(), out.size()), Code::no_entropy, "random.bytes");

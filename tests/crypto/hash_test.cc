@@ -1,6 +1,11 @@
 #include "crypto/hash.h"
 
 #include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "crypto/base/fd.h"
+#include "crypto/tls.h"
 
 using namespace cstl;
 
@@ -75,4 +80,35 @@ TEST_CASE("random bytes come in any amount and do not repeat") {
   CHECK(random_bytes(b).ok());
   CHECK(a != b);
   CHECK(a != std::array<uint8_t, 32>{});
+}
+
+TEST_CASE("children of one process draw different random bytes, and keys") {
+  std::array<uint8_t, 64> drawn[3];
+  CHECK(crypto_start().ok());
+  for (std::array<uint8_t, 64>& one : drawn) {
+    int ends[2];
+    REQUIRE(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+      Digest32 random{};
+      auto identity = TlsIdentity::create();
+      bool good = random_bytes(random).ok() && identity.ok() && write_all(ends[1], random).ok() &&
+                  write_all(ends[1], (*identity)->spki_hash()).ok();
+      _exit(good ? 0 : 1);
+    }
+    close(ends[1]);
+    CHECK(read_exact(ends[0], one).ok());
+    close(ends[0]);
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+  std::array<uint8_t, 64> parent{};
+  CHECK(random_bytes(parent).ok());
+  for (int i = 0; i < 3; ++i) {
+    Bytes mine = drawn[i];
+    Bytes next = i < 2 ? Bytes(drawn[i + 1]) : Bytes(parent);
+    CHECK_FALSE(equal(mine.first(32), next.first(32)));
+    CHECK_FALSE(equal(mine.skip(32), next.skip(32)));
+  }
 }
