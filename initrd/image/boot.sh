@@ -49,7 +49,7 @@ mkdir "$tmp/tpm"
 swtpm_setup --tpm2 --tpmstate "$tmp/tpm" --create-ek-cert --create-platform-cert --lock-nvram \
   --pcr-banks sha256 >"$tmp/tpm.log" 2>&1 ||
   die "no TPM" "swtpm_setup: $(tail -n1 "$tmp/tpm.log")" "check the installation of swtpm-tools"
-swtpm socket --tpm2 --tpmstate "dir=$tmp/tpm" --ctrl "type=unixio,path=$tmp/tpm.sock" --terminate &
+swtpm socket --tpm2 --tpmstate "dir=$tmp/tpm" --ctrl "type=unixio,path=$tmp/tpm.sock" --terminate >"$tmp/swtpm.log" 2>&1 &
 swtpm_pid=$!
 for _ in {1..100}; do [[ -S $tmp/tpm.sock ]] && break; sleep 0.05; done
 
@@ -70,7 +70,7 @@ args=(-nodefaults -no-user-config -display none -no-reboot -M "q35,smm=off" "${c
 
 : >"$tmp/console"
 start=$EPOCHREALTIME
-qemu-system-x86_64 "${args[@]}" </dev/null &
+qemu-system-x86_64 "${args[@]}" </dev/null 2>"$tmp/qemu.log" &
 qemu_pid=$!
 # elapsed: tenths of seconds since the start
 elapsed() { local now=$EPOCHREALTIME; echo $(((${now/./} - ${start/./}) / 100000)); }
@@ -90,5 +90,6 @@ while true; do
   [[ -z $found && -n $alive && $(elapsed) -lt $((seconds * 10)) ]] || break
   sleep 0.1
 done
+[[ $(elapsed) -gt 10 ]] || cat "$tmp/qemu.log" >&2      # it did not even start
 [[ -z $expect || -n $found ]] ||
   die "the image did not say what it should" "no line matched '$expect' in $(($(elapsed) / 10)) s" "read the console above"
