@@ -57,7 +57,7 @@ build_lib() {
   rm -rf -- "$SRC" "$OUT"
   mkdir -p "$SRC" "$OUT/lib" "$OUT/include"
   tar -xf "$FETCHED_FILE" -C "$SRC" --strip-components=1 --no-same-owner
-  for p in "$DEPS_DIR/patches/$lib-$(awk '{ print $3 }' <<<"$USED")"/*.patch; do
+  for p in "$DEPS_DIR/patches/$lib-$(upstream "$(awk '{ print $4 }' <<<"$USED")")"/*.patch; do
     [ -e "$p" ] || continue
     say "$lib: applying ${p##*/}"
     patch -d "$SRC" -p1 -s -f <"$p" || die "$lib: $p does not apply"

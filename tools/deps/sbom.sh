@@ -27,12 +27,12 @@ declare -A LICENSE=(
 )
 
 packages='' relations='' sep=''
-# package NAME VERSION PURL ALGORITHM SUM FILE LICENSE
+# package NAME VERSION PURL SUM WHAT-WAS-SUMMED LICENSE
 package() {
   local id="SPDXRef-${1//[^A-Za-z0-9.-]/-}" sum=''
-  [ -z "$5" ] || sum=$(printf '\n      "checksums": [{ "algorithm": "SHA256", "checksumValue": "%s" }],\n      "comment": "checksum of %s",' "$5" "$6")
+  [ -z "$4" ] || sum=$(printf '\n      "checksums": [{ "algorithm": "SHA256", "checksumValue": "%s" }],\n      "comment": "checksum of %s",' "$4" "$5")
   packages+=$(printf '%s\n    {\n      "SPDXID": "%s",\n      "name": "%s",\n      "versionInfo": "%s",\n      "supplier": "Organization: Debian",\n      "downloadLocation": "NOASSERTION",\n      "filesAnalyzed": false,%s\n      "licenseConcluded": "NOASSERTION",\n      "licenseDeclared": "%s",\n      "copyrightText": "NOASSERTION",\n      "externalRefs": [{ "referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": "%s" }]\n    }' \
-    "$sep" "$id" "$1" "$2" "$sum" "$7" "$3")
+    "$sep" "$id" "$1" "$2" "$sum" "$6" "$3")
   relations+=$(printf '%s\n    { "spdxElementId": "SPDXRef-cstl", "relationshipType": "STATIC_LINK", "relatedSpdxElement": "%s" }' "$sep" "$id")
   sep=,
 }
@@ -40,13 +40,17 @@ purl_version() { printf '%s' "${1//:/%3A}" | sed 's/+/%2B/g'; }
 host_package() {  # PACKAGE FILE-SUM FILE LICENSE-KEY
   local version
   version=$(dpkg-query -W -f '${Version}' "$1" 2>/dev/null) || die "$1 is not installed: run tools/deps/install.sh"
-  package "$1" "$version" "pkg:deb/debian/$1@$(purl_version "$version")?distro=bookworm" SHA256 "$2" "$3" "${LICENSE[$4]}"
+  package "$1" "$version" "pkg:deb/debian/$1@$(purl_version "$version")?distro=bookworm" "$2" "$3" "${LICENSE[$4]}"
 }
 
 while read -r kind name suite _ version sum; do
   case $kind in
-    lib) package "$name" "$version" "pkg:deb/debian/$name@$(purl_version "$version")?arch=source&distro=$suite" \
-      SHA256 "$sum" 'the upstream tarball' "${LICENSE[$name]:-NOASSERTION}" ;;
+    lib)
+      what='the upstream tarball'
+      patches=$DEPS_DIR/patches/$name-$(upstream "$version")
+      [ ! -d "$patches" ] || what+=", built with ${patches#"$repo/"}"
+      package "$name" "$version" "pkg:deb/debian/$name@$(purl_version "$version")?arch=source&distro=$suite" \
+        "$sum" "$what" "${LICENSE[$name]:-NOASSERTION}" ;;
     host) host_package "$name" "$sum" 'the static library' "$name" ;;
   esac
 done <"$prefix/used.lock"
