@@ -30,10 +30,9 @@ Result<Evidence> Evidence::decode(Bytes input) {
   Reader r(input);
   Evidence evidence;
   TRY_LET(uint16_t first, r.u16());
+  if (first != static_cast<uint16_t>(EvidenceTag::variant)) return fail(Code::evidence_malformed, "evidence.variant");
   TRY_LET(Bytes variant, r.bytes32(1));
-  if (first != static_cast<uint16_t>(EvidenceTag::variant) || variant.size() != 1) {
-    return fail(Code::evidence_malformed, "evidence.variant");
-  }
+  if (variant.size() != 1) return fail(Code::evidence_malformed, "evidence.variant");
   TRY_LET(evidence.variant, variant_from_number(variant[0]));
 
   size_t next = 0;

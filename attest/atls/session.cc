@@ -50,6 +50,7 @@ struct Session::Impl {
   int64_t deadline = 0;
   Status ended;                      // why it is closed
   bool closing = false;              // refuse(): flush, then close
+  bool told = false;                 // the peer ended it, by its verdict or an error frame
   bool unread = false;               // a frame was taken since the last step(): more may be buffered inside TLS
 
   Secret<32> exporter;
@@ -194,7 +195,8 @@ struct Session::Impl {
   Status on_verdict(Bytes body) {
     TRY_LET(VerdictMessage message, VerdictMessage::decode(body));
     peer_text = sanitised(message.text);
-    if (message.code != 0) return fail(Code::peer_refused, "atls.verdict", Origin::cstl, message.code);
+    told = message.code != 0;
+    if (told) return fail(Code::peer_refused, "atls.verdict", Origin::cstl, message.code);
     // A passing verdict is the peer's last message of this phase: its own evidence and our answers came before.
     const bool early = (peer->demanded != 0 && !evidence_sent) || ticket != 0 || (config.demand != nullptr && !got_evidence);
     if (early) return fail(Code::frame_type, "atls.verdict.early");
@@ -205,6 +207,7 @@ struct Session::Impl {
   Status on_error(Bytes body) {
     TRY_LET(ErrorMessage message, ErrorMessage::decode(body));
     peer_text = sanitised(message.text);
+    told = true;
     return fail(Code::peer_error, "atls.peer_error", Origin::cstl, message.code);
   }
 
@@ -282,8 +285,7 @@ struct Session::Impl {
 
   void end(Error why) {
     if (state == State::closed) return;
-    const bool talking = state != State::handshake && why.code != Code::closed && why.code != Code::tls_failed &&
-                         why.code != Code::peer_error && why.code != Code::peer_refused;
+    const bool talking = state != State::handshake && !told && why.code != Code::closed && why.code != Code::tls_failed;
     const bool refused = verdict && !verdict->passed();
     Result<SecretBuffer> body = refused ? encode_verdict(verdict->code, verdict->summary())
                                         : encode_verdict(why.code, code_what(why.code));

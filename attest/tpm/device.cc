@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "attest/tpm/device_state.h"
+#include "attest/tpm/held_socket.h"
 
 namespace cstl::tpm {
 
@@ -22,11 +23,18 @@ Device::Device() : state_(std::make_unique<State>()) {}
 Device::~Device() = default;
 
 Result<std::unique_ptr<Device>> Device::open(const std::string& path) {
-  constexpr std::string_view kSwtpm = "swtpm:";
-  const bool swtpm = path.compare(0, kSwtpm.size(), kSwtpm) == 0;
-  const std::string conf = swtpm ? path.substr(kSwtpm.size()) : path;
-  if (!swtpm && access(conf.c_str(), F_OK) != 0) return fail(Code::tpm_missing, "tpm.device", Origin::errno_value, errno);
-  auto init = swtpm ? Tss2_Tcti_Swtpm_Init : Tss2_Tcti_Device_Init;
+  constexpr std::string_view kSwtpm = "swtpm:", kUnix = "unix:";
+  auto init = Tss2_Tcti_Device_Init;
+  std::string conf = path;
+  if (path.compare(0, kSwtpm.size(), kSwtpm) == 0) {
+    init = Tss2_Tcti_Swtpm_Init;
+    conf = path.substr(kSwtpm.size());
+  } else if (path.compare(0, kUnix.size(), kUnix) == 0) {
+    init = held_socket_init;
+    conf = path.substr(kUnix.size());
+  } else if (access(path.c_str(), F_OK) != 0) {
+    return fail(Code::tpm_missing, "tpm.device", Origin::errno_value, errno);
+  }
 
   std::unique_ptr<Device> device(new Device());
   State& s = *device->state_;

@@ -13,8 +13,9 @@ namespace cstl::tpm {
 
 class Device {
  public:
-  // `path`: "/dev/tpmrm0" (the TCTI "device"), or "swtpm:path=/abs/socket" for tests. Opens its descriptors here, so a
-  // program can confine itself afterwards. Errors: tpm_missing, tpm_failed.
+  // `path`: "/dev/tpmrm0" (the TCTI "device"), or for tests "unix:/abs/socket" (a connection that is held: one user of
+  // the TPM at a time) or "swtpm:path=/abs/socket" (a connection per command). The first two open their descriptor here,
+  // so a program can confine itself afterwards; the third cannot be used by a confined one. Errors: tpm_missing, tpm_failed.
   static Result<std::unique_ptr<Device>> open(const std::string& path);
   ~Device();
 

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""make_seeds.py: writes the fuzzing seeds of attest/ from the vectors next to it: fuzz/corpus/<target>/."""
+import json
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(HERE, "..", "..", "fuzz", "corpus")
+
+
+def read(path):
+    with open(os.path.join(HERE, path), "rb") as f:
+        return f.read()
+
+
+def seed(target, name, data):
+    folder = os.path.join(CORPUS, target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(data)
+
+
+def evidence(name, variant=1, log=True, ek=False):
+    merkle = "tree-merkle.bin" if name == "ecc-tree" else "merkle.bin"
+    issuer = read("tpm/issuer.der")
+    items = {1: bytes([variant]), 2: read(f"tpm/{name}.quote"), 3: read(f"tpm/{name}.signature"),
+             4: read(f"tpm/{name}.public"), 7: read("tpm/pcrs.bin"), 9: read(f"tpm/{merkle}")}
+    if ek:
+        items[5] = read("tpm/ek.der")
+        items[6] = struct.pack(">H", len(issuer)) + issuer
+    if log:
+        items[8] = read("boot/eventlog.bin")
+    return b"".join(struct.pack(">HI", tag, len(data)) + data for tag, data in sorted(items.items()))
+
+
+def references(variant="qemu-vtpm", endorsed=False, broken=None):
+    import base64
+    pcrs, events = {}, {}
+    for line in read("boot/predicted.txt").decode().splitlines():
+        *head, digest = line.split()
+        if head[0] == "pcr":
+            value = digest if head[1] != broken else "00" * 32
+            pcrs[head[1]] = {"expected": [value], "enforce": head[1] != "11", "component": "part of the image",
+                             "events": events.get(head[1], [])}
+        else:
+            events.setdefault(head[0], []).append({"digest": digest, "component": "event"})
+    one = {"id": "seed-1", "variant": variant, "not_before": "2026-01-01T00:00:00Z",
+           "not_after": "2030-01-01T00:00:00Z", "roles": ["control-plane", "worker"], "pcrs": pcrs}
+    if endorsed:
+        one["ek_roots"] = [base64.b64encode(read("tpm/root.der")).decode()]
+    else:
+        one["allow_unendorsed_ak"] = True
+    return json.dumps({"cstl": "reference-values/1", "sets": [one]}).encode()
+
+
+def whole(values, data):
+    return struct.pack(">H", len(values)) + values + data
+
+
+for kind in ("ecc", "rsa-pss", "rsa-pkcs1"):
+    seed("evidence", kind, evidence(kind, log=kind == "ecc", ek=kind == "rsa-pss"))
+    seed("tpm_signature", kind, read(f"tpm/{kind}.signature"))
+    seed("tpm_public", kind, read(f"tpm/{kind}.public"))
+for kind in ("ecc", "partial", "certify"):
+    seed("tpm_attest", kind, read(f"tpm/{kind}.quote"))
+seed("eventlog", "boot", read("boot/eventlog.bin"))
+seed("uki", "small", read("uki/small.efi"))
+seed("reference_values", "unendorsed", references())
+seed("reference_values", "endorsed", references("tpm", endorsed=True))
+seed("appraise", "passes", whole(references(), evidence("ecc")))
+seed("appraise", "tree", whole(references(), evidence("ecc-tree", log=False)))
+seed("appraise", "endorsed", whole(references("tpm", endorsed=True), evidence("rsa-pss", variant=11, ek=True)))
+seed("appraise", "initrd", whole(references(broken="9"), evidence("ecc")))
