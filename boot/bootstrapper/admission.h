@@ -30,7 +30,7 @@ struct Admission {
                                        std::string* problem);
 };
 
-// Where things are; the defaults are those of a machine (docs/boot.md).
+// Where things are; the defaults are those of a machine.
 struct Places {
   std::string state = kStateFolder;
   std::string run = "/run/cstl";

@@ -1,76 +1,122 @@
 // cstl-bootstrapper: brings a machine into its cluster and keeps the services of its role running. Started by cstl-init
-// once the state disk is mounted. Every failure is a line with step, code and advice on standard error, which is the console.
+// once the state disk is mounted. Every failure is a line with code and advice on standard error, which is the console.
+// What stays root here and why: boot/bootstrapper/waiter.h.
 #include <csignal>
 #include <cstdio>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "attest/tpm/issue.h"
-#include "boot/bootstrapper/bootstrap.h"
+#include "boot/bootstrapper/waiter.h"
 #include "crypto/base/log.h"
 
 namespace cstl {
 namespace {
 
-struct Machine {
-  std::unique_ptr<tpm::Device> device;
-  std::unique_ptr<tpm::Issuer> issuer;
-  std::unique_ptr<TlsIdentity> identity;
-};
+constexpr int kWaiterEndsMs = 10000;  // after the outcome: its last message to the client
 
 // A machine that took the node lock, or found it taken, is of no use before it rebooted.
 void ask_for_reboot(const Settings& settings, Monitor& monitor) {
   log_warning("bootstrap.reboot", {{"in_ms", int64_t{settings.reboot_delay_ms}}});
   usleep(static_cast<useconds_t>(settings.reboot_delay_ms) * 1000);
   Status asked = monitor.power(PowerAction::reboot);
-  if (!asked.ok()) log_error("bootstrap.reboot", asked.error());
+  if (!asked.ok()) return log_error("bootstrap.reboot", asked.error());
+  sleep(1);  // the end of this process would be taken for its failure
+}
+
+// Waits for the end of the waiter; what it was still saying is cut off after a while.
+void reap_waiter(pid_t pid, int parent_end) {
+  pollfd closed{parent_end, POLLIN, 0};
+  if (poll(&closed, 1, kWaiterEndsMs) <= 0) kill(pid, SIGKILL);
+  int status = 0;
+  if (waitpid(pid, &status, 0) == pid && WIFSIGNALED(status)) {
+    log_warning("waiter.killed", {{"signal", int64_t{WTERMSIG(status)}}});
+  }
+}
+
+Result<NodeState> enter(const Admission& admission, const Settings& settings, Monitor& monitor, int waiter) {
+  NodeLock lock(settings.places.lock_marker());
+  std::string step = "opening the TPM";
+  auto entered = [&]() -> Status {
+    TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
+    return enter_cluster(admission, settings.places, lock, *device, monitor, [&](std::string_view name) {
+      step = std::string(name);
+      log_info("bootstrap.step", {{"step", step}});
+      (void)give_news(waiter, News{News::Kind::step, Code::ok, step});  // for the client, which may be gone
+    });
+  }();
+  if (entered.ok()) {
+    log_info("bootstrap.entered", {{"cluster", to_hex(admission.node.cluster_id)}, {"role", role_name(admission.node.role)}});
+    (void)give_news(waiter, News{News::Kind::entered, Code::ok, ""});
+    return admission.node;
+  }
+  log_error("bootstrap.failed", entered.error(), {{"step", step}});
+  (void)give_news(waiter, News{News::Kind::failed, entered.code(), step + ": " + describe(entered.error())});
+  if (lock.taken()) ask_for_reboot(settings, monitor);
+  return entered.error();
+}
+
+Result<NodeState> enter_from_waiter(const Settings& settings, const Metadata& metadata, Monitor& monitor) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("bootstrap.pair");
+  Fd ours(pair[0]), theirs(pair[1]);
+  pid_t pid = fork();
+  if (pid < 0) return fail_errno("bootstrap.fork");
+  if (pid == 0) {
+    monitor = Monitor(Fd());
+    ours = Fd();
+    Status waited = run_waiter(settings, metadata, std::move(theirs));
+    if (!waited.ok() && waited.code() != Code::closed) log_error("waiter.ended", waited.error());
+    _exit(waited.ok() ? 0 : 1);
+  }
+  theirs = Fd();
+  auto entered = [&]() -> Result<NodeState> {
+    auto admission = take_admission(ours.get());
+    if (!admission) return admission.code() == Code::closed ? fail(Code::child_failed, "bootstrap.waiter") : admission.error();
+    if (admission->node.role != metadata.role || admission->node.name != metadata.name ||
+        admission->node.variant != metadata.variant) {
+      return fail(Code::mismatch, "bootstrap.admission");
+    }
+    return enter(*admission, settings, monitor, ours.get());
+  }();
+  reap_waiter(pid, ours.get());
+  return entered;
 }
 
 Result<NodeState> enter_or_resume(const Settings& settings, Monitor& monitor) {
-  NodeLock lock(settings.places.lock_marker());
   TRY(prepare_socket_folder(settings.places));
-  if (Status marker = lock.check_marker(); !marker.ok()) {
+  if (Status marker = NodeLock(settings.places.lock_marker()).check_marker(); !marker.ok()) {
     log_error("bootstrap.lock", marker.error());
     ask_for_reboot(settings, monitor);
     return marker.error();
   }
-  Machine machine;
-  TRY_LET(machine.device, tpm::Device::open(settings.services.tpm));
-
   std::string problem;
   auto node = NodeState::load(settings.places.node_state().c_str(), &problem);
-  if (node) {
-    TRY(check_entered(*machine.device, node->cluster_id));
-    log_info("bootstrap.sealed", {{"cluster", to_hex(node->cluster_id)}, {"name", node->name}});
-    return node;
-  }
-  if (node.code() != Code::not_found) {
+  if (!node && node.code() != Code::not_found) {
     log_error("bootstrap.node_state", node.error(), {{"problem", problem}});
     return node.error();
   }
-
-  auto metadata = FwCfgMetadata(settings.metadata).read(&problem);
-  if (!metadata) {
-    log_error("bootstrap.metadata", metadata.error(), {{"problem", problem}});
-    return metadata.error();
+  TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
+  if (node) {
+    TRY(check_entered(*device, node->cluster_id));
+    log_info("bootstrap.sealed", {{"cluster", to_hex(node->cluster_id)}, {"name", node->name}});
+    return node;
   }
-  TRY_LET(auto pcrs, machine.device->read_pcrs());
+  TRY_LET(auto pcrs, device->read_pcrs());
+  device.reset();
   if (!equal(pcrs[kClusterPcr], Digest32{})) {
     log_error("bootstrap.pcr", fail(Code::pcr_not_zero, "bootstrap.pcr"));
     ask_for_reboot(settings, monitor);
     return fail(Code::pcr_not_zero, "bootstrap.pcr");
   }
-  tpm::IssueConfig issue;
-  issue.variant = metadata->variant;
-  issue.event_log = settings.services.event_log;
-  TRY_LET(machine.issuer, tpm::Issuer::create(*machine.device, issue));
-  TRY_LET(machine.identity, TlsIdentity::create());
-  QuoteBatch batch(*machine.issuer);
-  Bootstrap bootstrap(settings, *metadata, *machine.device, batch, *machine.identity, monitor, lock);
-  auto entered = bootstrap.run();
-  if (!entered && lock.taken()) ask_for_reboot(settings, monitor);
-  return entered;
+  auto metadata = FwCfgMetadata(settings.metadata).read(&problem);
+  if (!metadata) {
+    log_error("bootstrap.metadata", metadata.error(), {{"problem", problem}});
+    return metadata.error();
+  }
+  return enter_from_waiter(settings, *metadata, monitor);
 }
 
 int keep_services(const NodeState& node, const Settings& settings) {

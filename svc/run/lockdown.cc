@@ -23,7 +23,7 @@ constexpr uint64_t kFsAbi1 = (uint64_t{1} << 13) - 1;
 constexpr uint64_t kFsRefer = uint64_t{1} << 13;     // ABI 2
 constexpr uint64_t kFsTruncate = uint64_t{1} << 14;  // ABI 3
 constexpr uint64_t kFsIoctlDev = uint64_t{1} << 15;  // ABI 5
-constexpr uint64_t kNetTcp = 3;                      // ABI 4: bind and connect
+constexpr uint64_t kNetBind = 1, kNetConnect = 2;    // ABI 4
 constexpr uint64_t kScopes = 3;                      // ABI 6: abstract unix sockets and signals
 // Rights that apply to a file itself; the others are refused by the kernel unless the path is a folder.
 constexpr uint64_t kFsFileRights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
@@ -80,13 +80,13 @@ Status add_path(int ruleset, const char* path, uint64_t rights) {
 }
 }  // namespace
 
-Result<int> restrict_paths(const LandlockPolicy& landlock, std::initializer_list<LandlockPath> paths) {
+Result<int> restrict_paths(const LandlockPolicy& landlock, std::initializer_list<LandlockPath> paths, Tcp tcp) {
   long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (abi < 1) return broken("lockdown.landlock");
   RulesetAttributes attributes{kFsAbi1, 0, 0};
   if (abi >= 2) attributes.fs |= kFsRefer;
   if (abi >= 3) attributes.fs |= kFsTruncate;
-  if (abi >= 4) attributes.net = kNetTcp;
+  if (abi >= 4) attributes.net = tcp == Tcp::connect ? kNetBind : kNetBind | kNetConnect;
   if (abi >= 5) attributes.fs |= kFsIoctlDev;
   if (abi >= 6) attributes.scoped = kScopes;
   size_t size = abi >= 6 ? sizeof attributes : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
@@ -113,11 +113,11 @@ Status restrict_calls(const SeccompPolicy& seccomp) {
 }
 
 Result<LockdownReport> lock_down(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock,
-                                 std::initializer_list<LandlockPath> paths) {
+                                 std::initializer_list<LandlockPath> paths, Tcp tcp) {
   TRY(drop_privileges(uid));
   TRY(forbid_dumps());  // after the change of user, which resets it
   LockdownReport report;
-  TRY_LET(report.landlock_abi, restrict_paths(landlock, paths));
+  TRY_LET(report.landlock_abi, restrict_paths(landlock, paths, tcp));
   TRY(restrict_calls(seccomp));
   return report;
 }

@@ -2,7 +2,7 @@
 //
 // Afterwards the process runs as the service's user and group, has no supplementary groups, no capability in any set
 // (bounding and ambient included), can gain none (no_new_privs), leaves no core dumps, reaches only the paths of its
-// Landlock policy, binds and connects no TCP port, and dies at the first system call outside of its seccomp policy
+// Landlock policy, binds and (unless it must) connects no TCP port, and dies at the first system call outside of its seccomp policy
 // (SECCOMP_RET_KILL_PROCESS). There is no way to ask for less: a kernel without seccomp or Landlock gives sandbox_failed.
 //
 // Down-level Landlock: ABI 1 is required. Rights that the kernel's ABI lacks (2: refer, 3: truncate, 4: TCP, 5: device
@@ -26,6 +26,7 @@ namespace cstl {
 constexpr uid_t kJoinserviceUid = 901;          // the group has the same number
 constexpr uid_t kKeyserviceUid = 902;
 constexpr uid_t kVerificationserviceUid = 903;
+constexpr uid_t kBootstrapperUid = 904;
 
 struct SeccompPolicy {
   const sock_filter* program;
@@ -43,8 +44,8 @@ struct LandlockPolicy {
 };
 
 // Written by tools/policyc from policy/.
-extern const SeccompPolicy kJoinserviceSeccomp, kKeyserviceSeccomp, kVerificationserviceSeccomp;
-extern const LandlockPolicy kJoinserviceLandlock, kKeyserviceLandlock, kVerificationserviceLandlock;
+extern const SeccompPolicy kBootstrapperSeccomp, kJoinserviceSeccomp, kKeyserviceSeccomp, kVerificationserviceSeccomp;
+extern const LandlockPolicy kBootstrapperLandlock, kJoinserviceLandlock, kKeyserviceLandlock, kVerificationserviceLandlock;
 
 struct LandlockPath {
   std::string_view name;   // "$state"
@@ -55,13 +56,16 @@ struct LockdownReport {
   int landlock_abi = 0;
 };
 
+enum class Tcp : uint8_t { none, connect };  // new connections that the process may make itself
+
 // `paths` names every variable of the Landlock policy; each path exists. Requires root (denied). Errors: sandbox_failed
 // with the errno of the step that failed; the process is then half confined and must end.
 Result<LockdownReport> lock_down(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock,
-                                 std::initializer_list<LandlockPath> paths);
+                                 std::initializer_list<LandlockPath> paths, Tcp tcp = Tcp::none);
 
 // The two last steps alone, in the calling process, for the tests of the policies.
-Result<int> restrict_paths(const LandlockPolicy& landlock, std::initializer_list<LandlockPath> paths);
+Result<int> restrict_paths(const LandlockPolicy& landlock, std::initializer_list<LandlockPath> paths,
+                           Tcp tcp = Tcp::none);
 Status restrict_calls(const SeccompPolicy& seccomp);
 
 }  // namespace cstl

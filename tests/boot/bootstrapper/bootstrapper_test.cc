@@ -24,7 +24,7 @@ struct ControlPlane {
   }
   void start() {
     machine.start();
-    REQUIRE_MESSAGE(machine.wait_for_log("bootstrap.waiting"), machine.log());
+    REQUIRE_MESSAGE(machine.wait_for_log("waiter.waiting"), machine.log());
   }
 };
 

@@ -1,0 +1,99 @@
+#include "boot/bootstrapper/handover.h"
+
+namespace cstl {
+namespace {
+
+constexpr size_t kMaxText = 256;
+
+}  // namespace
+
+Result<SecretBuffer> encode_admission(const Admission& admission) {
+  std::string node = admission.node.to_json();
+  SecretBuffer out(2 + node.size() + kKeySize + 1 + (admission.master ? 2 * kKeySize : 0) + 4 +
+                   admission.reference_values.size());
+  Writer w(out.space());
+  w.bytes16(node);
+  w.bytes(admission.disk_key.declassify());
+  w.u8(admission.master ? 1 : 0);
+  if (admission.master) {
+    w.bytes(admission.master->key.declassify());
+    w.bytes(admission.master->salt.declassify());
+  }
+  w.bytes32(admission.reference_values);
+  TRY(w.finish());
+  return out;
+}
+
+Result<Admission> decode_admission(Bytes body) {
+  Reader r(body);
+  Admission out;
+  TRY_LET(Bytes node, r.bytes16(kMaxNodeState));
+  TRY_LET(out.node, NodeState::parse(node.text(), nullptr));
+  TRY_LET(Bytes disk_key, r.bytes(kKeySize));
+  TRY_LET(out.disk_key, Key32::copy_of(disk_key));
+  TRY_LET(uint8_t has_master, r.u8());
+  bool control_plane = out.node.role == Role::control_plane;
+  if (has_master != (control_plane ? 1 : 0)) return fail(Code::bad_value, "handover.master");
+  if (control_plane) {
+    TRY_LET(Bytes key, r.bytes(kKeySize));
+    TRY_LET(Bytes salt, r.bytes(kKeySize));
+    MasterSecret master;
+    TRY_LET(master.key, Key32::copy_of(key));
+    TRY_LET(master.salt, Key32::copy_of(salt));
+    out.master = std::move(master);
+  }
+  TRY_LET(Bytes references, r.bytes32(kMaxReferenceValues));
+  if (references.empty() == control_plane) return fail(Code::bad_value, "handover.references");
+  out.reference_values = std::string(references.text());
+  TRY(r.finish());
+  return out;
+}
+
+Status give_admission(int fd, const Admission& admission) {
+  TRY_LET(SecretBuffer body, encode_admission(admission));
+  uint8_t header[4];
+  Writer w(MutBytes(header, sizeof header));
+  w.u32(static_cast<uint32_t>(body.size()));
+  TRY_LET(Bytes length, w.finish());
+  TRY(write_all(fd, length));
+  return write_all(fd, body.declassify());
+}
+
+Result<Admission> take_admission(int fd) {
+  uint8_t header[4];
+  TRY(read_exact(fd, MutBytes(header, sizeof header)));
+  Reader r(Bytes(header, sizeof header));
+  TRY_LET(uint32_t size, r.u32());
+  if (size > kMaxAdmission) return fail(Code::too_long, "handover.size");
+  SecretBuffer body(size);
+  TRY(read_exact(fd, body.space()));
+  return decode_admission(body.declassify());
+}
+
+Status give_news(int fd, const News& news) {
+  uint8_t space[5 + kMaxText];
+  Writer w(MutBytes(space, sizeof space));
+  w.u8(static_cast<uint8_t>(news.kind));
+  w.u16(static_cast<uint16_t>(news.code));
+  w.bytes16(std::string_view(news.text).substr(0, kMaxText));
+  TRY_LET(Bytes encoded, w.finish());
+  return write_all(fd, encoded);
+}
+
+Result<News> take_news(int fd) {
+  uint8_t header[5];
+  TRY(read_exact(fd, MutBytes(header, sizeof header)));
+  Reader r(Bytes(header, sizeof header));
+  TRY_LET(uint8_t kind, r.u8());
+  TRY_LET(uint16_t code, r.u16());
+  TRY_LET(uint16_t size, r.u16());
+  if (kind < 1 || kind > 3 || size > kMaxText) return fail(Code::bad_value, "handover.news");
+  News out;
+  out.kind = static_cast<News::Kind>(kind);
+  out.code = code_from_number(code);
+  out.text.resize(size);
+  TRY(read_exact(fd, MutBytes(reinterpret_cast<uint8_t*>(out.text.data()), size)));
+  return out;
+}
+
+}  // namespace cstl
