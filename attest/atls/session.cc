@@ -245,6 +245,7 @@ struct Session::Impl {
       TRY_LET(bool done, stream.handshake());
       if (!done) return success();
       TRY(start());
+      TRY(stream.write());  // whatever comes next, the peer gets our hello first
     }
     if (closing) {
       TRY(stream.write());

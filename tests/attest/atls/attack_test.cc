@@ -1,8 +1,6 @@
 // What dishonest peers get: evidence of another session, messages out of order, silence. docs/attestation.md.
-#include <cstring>
 #include <doctest/doctest.h>
 
-#include "attest/tpm/structures.h"
 #include "tests/attest/atls/rig.h"
 
 namespace cstl {
@@ -98,14 +96,11 @@ TEST_CASE("evidence replayed from an earlier session of the same two peers is re
   }
 }
 
-TEST_CASE("every flipped byte of the evidence and every kind of cut is refused") {
+TEST_CASE("evidence with a flipped bit or cut short is refused") {
   Rig& rig = Rig::get();
   const Digest32 binding{1, 2, 3};
   const std::vector<uint8_t> good = evidence_for(binding);
   REQUIRE(appraise(good, binding, rig.endorsed_policy).passed());
-  const Evidence parsed = *Evidence::decode(good);
-  const size_t chain_begin = static_cast<size_t>(parsed.ek_certificate.data() - good.data()) - 6;
-  const size_t chain_end = static_cast<size_t>(parsed.ek_chain.end() - good.data());
   for (size_t i = 0; i < good.size(); i += i < 700 ? 3 : 17) {
     CAPTURE(i);
     std::vector<uint8_t> bad = good;
@@ -113,7 +108,6 @@ TEST_CASE("every flipped byte of the evidence and every kind of cut is refused")
     CHECK_FALSE(appraise(bad, binding, rig.endorsed_policy).passed());
     CHECK_FALSE(appraise(Bytes(good).first(i), binding, rig.endorsed_policy).passed());
   }
-  CHECK(chain_begin < chain_end);
 }
 
 // A machine whose AK is in one TPM while its evidence shows the endorsement of another.
@@ -234,7 +228,10 @@ TEST_CASE("messages that are early, repeated, unknown or too large end the sessi
       {"a passing verdict in place of the evidence", true, false, Code::frame_type,
        [](Rogue& r, auto&) { r.send_hello({}, 0, kVtpm), r.send_verdict(); }},
       {"a passing verdict on evidence that was not sent yet", false, true, Code::frame_type,
-       [](Rogue& r, auto&) { r.send_hello({}, kVtpm, 0), r.send_verdict(); }},
+       [](Rogue& r, auto&) {
+         std::string both(std::string("\0\0\0\x2a\x01\x01", 6) + std::string(35, '\0') + "\x01" + std::string(4, '\0'));
+         r.send_bytes(both + std::string("\0\0\0\x06\x01\x05\0\0\0\0", 10));
+       }},
       {"a second verdict", false, false, Code::frame_type, [](Rogue& r, auto&) { open_plain(r), r.send_verdict(); }},
       {"a hello in the request phase", false, false, Code::frame_type,
        [](Rogue& r, auto&) { open_plain(r), r.send_hello({}, 0, 0); }},

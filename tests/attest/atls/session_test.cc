@@ -185,6 +185,15 @@ TEST_CASE("64 concurrent sessions are answered by a handful of quotes") {
                                            rig.config(TlsSide::server, nullptr, &batch)));
     ends.push_back(pairs.back()->client.get());
     ends.push_back(pairs.back()->server.get());
+    // mbedTLS holds one of 32 key slots per client between its hello and the server's; here all clients are one process.
+    if (i % 16 == 15) {
+      CHECK(pump(ends, nullptr, [&] {
+        for (Session* end : ends) {
+          if (end->state() == Session::State::handshake) return false;
+        }
+        return true;
+      }));
+    }
   }
   CHECK(pump(ends, &batch, [&] {
     for (Session* end : ends) {
