@@ -35,6 +35,10 @@ Result<ReferenceValues> accepted_from_joinservice(const std::array<Digest32, kPc
     if (problem) *problem = "the reference values of the image cannot be read";
     return baked.error();
   }
+  if (variant == Variant::tpm) {
+    if (problem) *problem = "the variant tpm needs reference values with EK roots in the image";
+    return fail(Code::ek_chain, "join.accepted");
+  }
   ReferenceSet set;
   set.id = "own-image";
   set.variant = variant;

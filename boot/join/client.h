@@ -21,6 +21,7 @@ constexpr uint16_t kJoinPort = 9090;
 
 // What this node accepts: the file at `baked_path` if it exists, else one set "own-image" made of the node's own `pcrs`
 // (attest/tpm/device.h: read_pcrs) that enforces 4, 9, 11 and 12 for `variant`. `now`: Unix seconds.
+// The variant tpm always demands an endorsed AK, so its images need the file, with roots: ek_chain otherwise.
 // Errors: those of ReferenceValues::parse (a baked file that is bad is an error, never ignored), io. `problem` names the place.
 Result<ReferenceValues> accepted_from_joinservice(const std::array<Digest32, kPcrCount>& pcrs, Variant variant,
                                                   const char* baked_path, int64_t now, std::string* problem);

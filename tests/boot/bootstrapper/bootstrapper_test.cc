@@ -1,5 +1,7 @@
 // The program as it ships, against a real software TPM; only the disk behind the monitor is played.
 #include <doctest/doctest.h>
+#include <csignal>
+#include <cstdlib>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -259,6 +261,24 @@ TEST_CASE("bootstrapper: a worker whose image differs is refused, says why, and 
   CHECK(worker.log().find("pcr9") != std::string::npos);
   CHECK(worker.pcrs()[kClusterPcr] == Digest32{});
   CHECK(access((worker.state() + "/node.json").c_str(), F_OK) != 0);
+}
+
+TEST_CASE("bootstrapper: what talks to the network has no rights and a filter on its system calls") {
+  ControlPlane c;
+  c.start();
+  std::string status = c.machine.waiter_status();
+  for (const char* line : {"Uid:\t904\t904\t904\t904\n", "Gid:\t904\t904\t904\t904\n", "Groups:\t \n",
+                           "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n",
+                           "NoNewPrivs:\t1\n", "Seccomp:\t2\n"}) {
+    CHECK_MESSAGE(status.find(line) != std::string::npos, line << status);
+  }
+  SUBCASE("and its death ends the bootstrapper with a code") {
+    size_t at = status.find("\nPid:\t");
+    REQUIRE(at != std::string::npos);
+    REQUIRE(kill(static_cast<pid_t>(atoi(status.c_str() + at + 6)), SIGKILL) == 0);
+    CHECK(c.machine.wait_for_exit() == 1);
+    CHECK(c.machine.log().find("code=child_failed") != std::string::npos);
+  }
 }
 
 TEST_CASE("bootstrapper: bad settings and metadata end it with a code") {

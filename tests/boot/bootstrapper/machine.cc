@@ -207,6 +207,17 @@ void Machine::next_boot() {
   }
 }
 
+std::string Machine::waiter_status() {
+  std::string pid = std::to_string(pid_);
+  auto children = read_file(("/proc/" + pid + "/task/" + pid + "/children").c_str(), 4096);
+  REQUIRE(children.ok());
+  std::string child(Bytes(*children).text());
+  while (!child.empty() && (child.back() == ' ' || child.back() == '\n')) child.pop_back();
+  auto status = read_file(("/proc/" + child + "/status").c_str(), 65536);
+  REQUIRE_MESSAGE(status.ok(), child);
+  return std::string(Bytes(*status).text());
+}
+
 std::string Machine::log() {
   std::lock_guard<std::mutex> hold(mutex_);
   return log_;

@@ -41,6 +41,8 @@ class Machine {
   // cluster (PCR 15) as cstl-init does when it was.
   void next_boot();
 
+  // /proc/PID/status of the child that talks to the network.
+  std::string waiter_status();
   std::string log();
   std::string state() const { return folder_ + "/state"; }
   std::string run() const { return folder_ + "/run"; }

@@ -1,0 +1,151 @@
+#include "boot/bootstrapper/handover.h"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <thread>
+
+namespace cstl {
+namespace {
+
+Metadata metadata_of(Role role) {
+  Metadata m;
+  m.name = "node-0";
+  m.role = role;
+  m.variant = Variant::tpm;
+  return m;
+}
+
+std::string references() {
+  ReferenceSet set;
+  set.id = "one";
+  set.not_after = 4000000000;
+  set.roles = 6;
+  set.allow_unendorsed_ak = true;
+  set.pcrs.emplace_back();
+  set.pcrs.back().index = 4;
+  set.pcrs.back().expected = {Digest32{}};
+  ReferenceValues values;
+  values.sets.push_back(set);
+  return values.to_json();
+}
+
+JoinTicket ticket_of(Role role, const std::string& values) {
+  JoinTicket t;
+  t.disk_key.fill().data()[0] = 1;
+  t.measurement_key.fill().data()[0] = 2;
+  t.measurement_salt.fill(3);
+  t.owner_key.fill(5);
+  t.owner_key[0] = 4;
+  if (role == Role::control_plane) {
+    MasterSecret master;
+    master.key.fill().data()[0] = 6;
+    master.salt.fill().data()[0] = 7;
+    t.master = std::move(master);
+    t.reference_values = values;
+  }
+  return t;
+}
+
+constexpr int64_t kNow = 1790000000;
+
+}  // namespace
+
+TEST_CASE("admission: a ticket gives a worker its disk key only, a control plane also what it needs to serve joins") {
+  std::string values = references(), problem;
+  for (Role role : {Role::worker, Role::control_plane}) {
+    JoinTicket ticket = ticket_of(role, values);
+    auto a = Admission::from_ticket(ticket, metadata_of(role), kNow, &problem);
+    REQUIRE_MESSAGE(a.ok(), problem);
+    CHECK(a->node.name == "node-0");
+    CHECK(a->node.role == role);
+    CHECK(a->node.variant == Variant::tpm);
+    CHECK(a->node.owner_key == ticket.owner_key);
+    CHECK(a->node.cluster_id == *derive_cluster_id(ticket.measurement_key, ticket.measurement_salt));
+    CHECK(ct_equal(a->disk_key.declassify(), ticket.disk_key.declassify()));
+    CHECK(a->master.has_value() == (role == Role::control_plane));
+    CHECK(a->reference_values == (role == Role::control_plane ? values : ""));
+
+    auto encoded = encode_admission(*a);
+    REQUIRE(encoded.ok());
+    auto again = decode_admission(encoded->declassify());
+    REQUIRE(again.ok());
+    auto twice = encode_admission(*again);
+    REQUIRE(twice.ok());
+    CHECK(equal(encoded->declassify(), twice->declassify()));
+    for (size_t n = 0; n < encoded->size(); ++n) CHECK(!decode_admission(encoded->declassify().first(n)).ok());
+    std::vector<uint8_t> longer = encoded->declassify().copy();
+    longer.push_back(0);
+    CHECK(decode_admission(longer).code() == Code::trailing);
+  }
+}
+
+TEST_CASE("admission: a ticket of another role, or with bad reference values, is refused") {
+  std::string values = references(), problem;
+  CHECK(Admission::from_ticket(ticket_of(Role::worker, values), metadata_of(Role::control_plane), kNow, &problem).code() ==
+        Code::bad_value);
+  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::worker), kNow, &problem).code() ==
+        Code::bad_value);
+  JoinTicket no_values = ticket_of(Role::control_plane, values);
+  no_values.reference_values = Bytes();
+  CHECK(Admission::from_ticket(no_values, metadata_of(Role::control_plane), kNow, &problem).code() == Code::bad_value);
+  std::string bad = "{}";
+  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, bad), metadata_of(Role::control_plane), kNow, &problem).code() ==
+        Code::reference_malformed);
+  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::control_plane), 4100000000, &problem)
+            .code() == Code::reference_expired);
+}
+
+TEST_CASE("handover: each bad field of an admission has its own code") {
+  std::string problem, values = references();
+  auto a = Admission::from_ticket(ticket_of(Role::worker, values), metadata_of(Role::worker), kNow, &problem);
+  REQUIRE(a.ok());
+  auto encoded = encode_admission(*a);
+  REQUIRE(encoded.ok());
+  const std::vector<uint8_t> good = encoded->declassify().copy();
+  const size_t flag = good.size() - 5;
+  auto with = [&good](size_t at, uint8_t value) {
+    std::vector<uint8_t> out = good;
+    out[at] = value;
+    return out;
+  };
+  CHECK(decode_admission(with(0, 0x7f)).code() == Code::too_long);
+  CHECK(decode_admission(with(2, 'x')).code() == Code::node_state);
+  CHECK(decode_admission(with(flag, 1)).code() == Code::bad_value);
+  CHECK(decode_admission(with(flag, 2)).code() == Code::bad_value);
+  CHECK(decode_admission(with(flag + 1, 1)).code() == Code::too_long);
+  std::vector<uint8_t> references_of_a_worker = with(good.size() - 1, 1);
+  references_of_a_worker.push_back('x');
+  CHECK(decode_admission(references_of_a_worker).code() == Code::bad_value);
+}
+
+TEST_CASE("handover: admission and news pass through a socket pair; a closed, long or unknown one is refused") {
+  int pair[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+  Fd left(pair[0]), right(pair[1]);
+  std::string problem, values = references();
+  auto a = Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::control_plane), kNow, &problem);
+  REQUIRE(a.ok());
+  std::thread giver([&] { CHECK(give_admission(left.get(), *a).ok()); });
+  auto taken = take_admission(right.get());
+  giver.join();
+  REQUIRE(taken.ok());
+  CHECK(taken->reference_values == values);
+
+  CHECK(give_news(right.get(), News{News::Kind::failed, Code::disk_failed, std::string(300, 'x')}).ok());
+  auto news = take_news(left.get());
+  REQUIRE(news.ok());
+  CHECK(news->kind == News::Kind::failed);
+  CHECK(news->code == Code::disk_failed);
+  CHECK(news->text == std::string(256, 'x'));
+
+  const uint8_t unknown[] = {4, 0, 0, 0, 0}, huge[] = {0xff, 0xff, 0xff, 0xff};
+  CHECK(write_all(right.get(), Bytes(unknown, sizeof unknown)).ok());
+  CHECK(take_news(left.get()).code() == Code::bad_value);
+  CHECK(write_all(left.get(), Bytes(huge, sizeof huge)).ok());
+  CHECK(take_admission(right.get()).code() == Code::too_long);
+  left = Fd();
+  CHECK(take_admission(right.get()).code() == Code::closed);
+  CHECK(take_news(right.get()).code() == Code::closed);
+}
+
+}  // namespace cstl
