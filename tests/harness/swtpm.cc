@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <spawn.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,5 +1,6 @@
 // What dishonest peers get: evidence of another session, messages out of order, silence. docs/attestation.md.
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include "tests/attest/atls/rig.h"
 
@@ -346,6 +347,34 @@ TEST_CASE("silence in any phase ends the session when its time is over") {
   auto session = Session::create(std::move(theirs), config);
   REQUIRE(session.ok());
   CHECK(test::run_to_end(**session, nullptr).code == Code::timeout);
+}
+
+TEST_CASE("a hundred handshakes that stall keep nobody else out") {
+  Rig& rig = Rig::get();
+  std::vector<uint8_t> client_hello(4096);
+  {
+    auto [near, far] = test::socket_pair();
+    auto client = TlsSession::create(TlsSide::client, std::move(near), *rig.client);
+    REQUIRE(client.ok());
+    CHECK((*client)->handshake().ok());
+    ssize_t n = read(far.get(), client_hello.data(), client_hello.size());
+    REQUIRE(n > 0);
+    client_hello.resize(static_cast<size_t>(n));
+  }
+  std::vector<std::unique_ptr<Session>> stalled;
+  std::vector<Fd> far_ends;
+  for (int i = 0; i < 100; ++i) {
+    auto [near, far] = test::socket_pair();
+    REQUIRE(write_all(far.get(), client_hello).ok());
+    auto session = Session::create(std::move(near), rig.config(TlsSide::server, nullptr, nullptr));
+    REQUIRE(session.ok());
+    CHECK((*session)->step().ok());
+    CHECK((*session)->state() == Session::State::handshake);
+    stalled.push_back(std::move(*session));
+    far_ends.push_back(std::move(far));
+  }
+  Rogue peer(TlsSide::client, *rig.client, rig.config(TlsSide::server, nullptr, nullptr), nullptr);
+  CHECK(peer.handshake());
 }
 
 TEST_CASE("a peer that does not speak TLS is dropped") {
