@@ -41,7 +41,7 @@ size: all              ## the programs against their budgets in policy/size
 	@tests/size.sh
 
 sbom: deps             ## build/cstl.spdx.json: what is linked in
-	@tools/deps/sbom.sh $(BUILD)/cstl.spdx.json
+	@tools/deps/sbom.sh >$(BUILD)/cstl.spdx.json.tmp && mv $(BUILD)/cstl.spdx.json.tmp $(BUILD)/cstl.spdx.json && echo $(BUILD)/cstl.spdx.json
 
 initramfs: all         ## the initramfs for image builders, in build/image
 	@initrd/image/build.sh --initramfs-only

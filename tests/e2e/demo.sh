@@ -64,7 +64,7 @@ recover() {
   wait_condition worker-0 serving 120
 }
 
-step "configure" configure 1 1
+step "configure" configure 1
 step "boot a control plane and a worker: OVMF, swtpm, UKI, state disk" machine_boots
 step "compute the expected PCR values from the image file alone" measure_again
 step "cstl init: attest the control plane, then trust it" initialise

@@ -53,13 +53,13 @@ step() {
   step_seconds+=("$(awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }')")
 }
 
-configure() { # control planes, workers
+configure() { # workers
   cstl -C "$work" config generate --name demo --force
   local code vars
   code=$(find "$firmware" -name OVMF_CODE_4M.fd -o -name OVMF_CODE.fd | sort | head -n 1)
   vars=$(find "$firmware" -name OVMF_VARS_4M.fd -o -name OVMF_VARS.fd | sort | head -n 1)
-  sed -i -e "s|^  control_planes: .*|  control_planes: $1|" -e "s|^  workers: .*|  workers: $2|" \
-    -e "s|^  image: .*|  image: $image|" -e "s|^  firmware_code: .*|  firmware_code: $code|" \
+  sed -i -e "s|^  workers: .*|  workers: $1|" -e "s|^  image: .*|  image: $image|" \
+    -e "s|^  firmware_code: .*|  firmware_code: $code|" \
     -e "s|^  firmware_vars: .*|  firmware_vars: $vars|" "$work/cstl-conf.yaml"
 }
 

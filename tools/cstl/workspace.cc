@@ -114,7 +114,7 @@ std::string config_template(const std::string& name) {
          "\n"
          "# Local virtual machines: cstl mini up\n"
          "mini:\n"
-         "  control_planes: 1\n"
+         "  control_planes: 1         # one: records are not replicated between control planes\n"
          "  workers: 1\n"
          "  memory_mib: 512\n"
          "  disk_gib: 4               # of each state disk; sparse\n"
@@ -142,7 +142,8 @@ Result<Config> parse_config(std::string_view text, std::string* problem) {
   out.init_secret_file = fields.text("init_secret_file", false, 4096);
   if (const json* mini = fields.take("mini", false)) {
     Fields sub(*mini, "mini.", problem);
-    out.mini.control_planes = static_cast<int>(sub.number("control_planes", 1, 1, 7));
+    // A joining control plane would need the master secret, which the keyservice gives to nobody, and shared records.
+    out.mini.control_planes = static_cast<int>(sub.number("control_planes", 1, 1, 1));
     out.mini.workers = static_cast<int>(sub.number("workers", 1, 0, 32));
     out.mini.memory_mib = static_cast<int>(sub.number("memory_mib", 512, 256, 65536));
     out.mini.disk_gib = sub.number("disk_gib", 4, 1, 16384);
