@@ -1,4 +1,4 @@
-// The machine's own TPM, through tpm2-tss (only attest/tpm/device.cc and attest/tpm/issue.cc include it).
+// The machine's own TPM, through tpm2-tss (only device, issue, nv and held_socket of attest/tpm include it).
 // Blocking; a quote takes tens to hundreds of milliseconds. Not thread-safe.
 #pragma once
 
@@ -24,7 +24,6 @@ class Device {
   // TPM2_PCR_Event: extends every bank with the hash of `data` (at most 1024 bytes). Errors: tpm_failed.
   Status pcr_event(uint32_t pcr, Bytes data);
 
-  struct Ak;
   struct State;
   State& state() { return *state_; }
 

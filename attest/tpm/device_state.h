@@ -1,4 +1,4 @@
-// What attest/tpm/device.cc and attest/tpm/issue.cc share of tpm2-tss; no other file includes it.
+// What device.cc, issue.cc and nv.cc of attest/tpm share of tpm2-tss; no other file includes it.
 #pragma once
 
 #include <cstdlib>
