@@ -127,12 +127,14 @@ for dir in "${!folders[@]}"; do
 done
 
 # bsdtar copies inode numbers from this machine's disk into a cpio archive; by
-# way of tar, which has none, it counts them.
+# way of tar, which has none, it counts them. It also looks for each path in the
+# current folder, which therefore is an empty one.
 {
   printf '#mtree\n/set uid=0 gid=0 time=%s.0 nlink=1\n' "$epoch"
   sort "$spec"
 } >"$tmp/mtree"
-bsdtar --format=ustar -cf "$tmp/tar" "@$tmp/mtree"
+mkdir "$tmp/empty"
+bsdtar --format=ustar -C "$tmp/empty" -cf "$tmp/tar" "@$tmp/mtree"
 bsdtar --format=newc -cf "$tmp/cpio" "@$tmp/tar"
 zstd -q -19 --single-thread --no-progress "$tmp/cpio" -o "$tmp/zst"
 publish "$tmp/zst" "$out"
