@@ -67,6 +67,7 @@ Result<Luks> Luks::format(const std::string& disk, const Uuid& uuid) {
   params.sector_size = kLuksSector;
   params.label = kLuksLabel;
   params.subsystem = kLuksSubsystem;
+  TRY(crypt_ok(crypt_set_metadata_size(device, kLuksCopy, kLuksKeyslots), "luks.metadata_size"));
   TRY(crypt_ok(crypt_set_data_offset(device, kLuksDataOffset / 512), "luks.data_offset"));
   TRY(crypt_ok(crypt_format(device, CRYPT_LUKS2, kLuksCipher, kLuksMode, uuid_text(uuid).c_str(), nullptr, kLuksVolumeKey,
                             &params),

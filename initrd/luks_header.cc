@@ -129,8 +129,9 @@ Status check_keyslot(const json& slot) {
     return refuse("luks.keyslot.area");
   if (!is(area, "encryption", "aes-xts-plain64") || !in(area, "key_size", 64, 64)) return refuse("luks.keyslot.encryption");
   uint64_t offset = 0, size = 0;
-  if (!decimal(area, "offset", kLuksDataOffset, &offset) || !decimal(area, "size", kLuksDataOffset, &size) ||
-      offset < kLuksHeaders || offset % 4096 != 0 || size < kLuksVolumeKey * 4000 || size > kLuksDataOffset - offset)
+  constexpr uint64_t kEnd = kLuksHeaders + kLuksKeyslots;
+  if (!decimal(area, "offset", kEnd, &offset) || !decimal(area, "size", kEnd, &size) || offset < kLuksHeaders ||
+      offset % 4096 != 0 || size < kLuksVolumeKey * 4000 || size > kEnd - offset)
     return refuse("luks.keyslot.area");
   const json& kdf = slot["kdf"];
   if (!only(kdf, {"type", "time", "memory", "cpus", "salt"}) || !is(kdf, "type", "argon2id") || !base64(kdf, "salt"))
@@ -148,7 +149,7 @@ Status check_segment(const json& segments) {
       !is(segment, "type", "crypt"))
     return refuse("luks.segment.type");
   if (!is(segment, "encryption", "aes-xts-plain64")) return refuse("luks.segment.encryption");
-  if (!is(segment, "offset", "16777216") || !is(segment, "size", "dynamic") || !is(segment, "iv_tweak", "0"))
+  if (!is(segment, "offset", "2097152") || !is(segment, "size", "dynamic") || !is(segment, "iv_tweak", "0"))
     return refuse("luks.segment.offset");
   if (!in(segment, "sector_size", kLuksSector, kLuksSector)) return refuse("luks.segment.sector_size");
   const json& integrity = segment["integrity"];
@@ -191,7 +192,7 @@ Result<json> parse_area(std::string_view text) {
 Result<P256Point> check_sealed(const json& root) {
   const json& config = root["config"];
   if (!only(config, {"json_size", "keyslots_size"}) || !is(config, "json_size", "12288") ||
-      !is(config, "keyslots_size", "16744448"))
+      !is(config, "keyslots_size", "1048576"))
     return refuse("luks.config");  // flags and requirements end here too
   const json& slots = root["keyslots"];
   if (slots.size() != 1) return refuse("luks.keyslots");

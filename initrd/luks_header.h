@@ -15,7 +15,8 @@ namespace cstl {
 constexpr size_t kLuksCopy = 16384;                        // one copy: 4096 bytes binary header, 12288 bytes JSON area
 constexpr size_t kLuksBinary = 4096;
 constexpr size_t kLuksHeaders = 2 * kLuksCopy;             // primary, then secondary
-constexpr uint64_t kLuksDataOffset = 16 * 1024 * 1024;     // keyslot areas end here, data begins
+constexpr uint64_t kLuksKeyslots = 1024 * 1024;            // room for two keyslots, behind the copies
+constexpr uint64_t kLuksDataOffset = 2 * 1024 * 1024;      // data begins here; less to wipe and to copy than cryptsetup's 16 MiB
 constexpr const char* kLuksLabel = "cstl-state";
 constexpr const char* kLuksSubsystem = "cstl";
 constexpr const char* kLuksCipher = "aes";

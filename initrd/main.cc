@@ -139,7 +139,10 @@ Status mount_disk(Boot& boot) {
   if (boot.disk->state() == DiskState::sealed) return unlock_disk(boot);
   const int64_t start = monotonic_ms();
   TRY(boot.disk->format());
-  log_info("disk.formatted", {{"disk", uuid_text(boot.disk->uuid())}, {"milliseconds", monotonic_ms() - start}});
+  const int64_t formatted = monotonic_ms();
+  log_info("disk.formatted", {{"disk", uuid_text(boot.disk->uuid())}, {"milliseconds", formatted - start}});
+  TRY(boot.disk->populate());
+  log_info("disk.populated", {{"milliseconds", monotonic_ms() - formatted}});
   return success();
 }
 

@@ -107,10 +107,14 @@ Status StateDisk::format() {
   fresh_ = std::make_unique<Luks>(std::move(*luks));
   TRY(fresh_->activate(kMappedName));
   active_ = true;
-  TRY(make_filesystem(kMappedDevice));
-  TRY(mount_filesystem(kMappedDevice, kStateFolder));
   header_.state = DiskState::fresh;
   return success();
+}
+
+Status StateDisk::populate() {
+  if (header_.state != DiskState::fresh || !fresh_) return fail(Code::mismatch, "disk.populate_state");
+  TRY(make_filesystem(kMappedDevice));
+  return mount_filesystem(kMappedDevice, kStateFolder);
 }
 
 Status StateDisk::open_and_mount(const Key32& disk_key) {

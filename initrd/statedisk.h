@@ -1,6 +1,6 @@
 // The life of the state disk: what was found on it, and the only ways to change it.
 //
-//   blank, fresh → format() → mounted, fresh → seal() → mounted, sealed
+//   blank, fresh → format(), populate() → mounted, fresh → seal() → mounted, sealed
 //   sealed       → unlock() → mounted, sealed
 //
 // A sealed disk is never formatted; a disk that holds something else (any signature that libblkid knows, or data in its
@@ -25,7 +25,7 @@ constexpr uint64_t kMaxStateDisk = uint64_t{1} << 46;  // 64 TiB
 
 class StateDisk {
  public:
-  // Looks at `device` and copies a sealed disk's header (16 MiB) into memory, where it is judged and later used, so that the
+  // Looks at `device` and copies a sealed disk's header (2 MiB) into memory, where it is judged and later used, so that the
   // host cannot change it in between. Writes nothing. Errors: disk_header (with `found` naming a foreign content, else
   // empty), no_space (write-protected, or smaller than kMinStateDisk), disk_failed.
   static Result<StateDisk> open(const std::string& device, std::string* found);
@@ -34,9 +34,11 @@ class StateDisk {
   const Uuid& uuid() const { return header_.uuid; }
   const P256Point& owner_key() const { return header_.owner_key; }
 
-  // Blank or fresh only: LUKS2 with a new UUID, file system, mounted at kStateFolder. Errors: disk_failed, mkfs_failed,
-  // mount_failed, no_space, no_entropy; mismatch for a sealed disk.
+  // Blank or fresh only: LUKS2 with a new UUID, mapped. Errors: disk_failed, no_space, no_entropy; mismatch for a sealed
+  // disk.
   Status format();
+  // After format(): file system, mounted at kStateFolder. Errors: disk_failed, mkfs_failed, mount_failed.
+  Status populate();
 
   // Sealed only; may be tried again after an error, which leaves the disk closed. Opens with the derived key, mounts,
   // reads the node state and checks that its owner key is the header's and its clusterID follows from `measurement_key`.
