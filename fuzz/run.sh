@@ -19,7 +19,6 @@ done
 if [ ${#targets[@]} -eq 0 ]; then
   for binary in build/asan/fuzz/fuzz_*; do targets+=("${binary##*/fuzz_}"); done
 fi
-export LLVM_PROFILE_FILE=/dev/null
 mkdir -p build/fuzz-artifacts build/fuzz-logs
 
 fuzz_one() {

@@ -11,7 +11,6 @@ failures=()
 logs=build/test-logs
 mkdir -p "$logs"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-export LLVM_PROFILE_FILE=/dev/null
 CSTL_EVIDENCE=$(tools/deps/evidence.sh --print-prefix)
 export CSTL_EVIDENCE
 

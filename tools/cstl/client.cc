@@ -1,7 +1,5 @@
 #include "tools/cstl/client.h"
 
-#include <algorithm>
-#include <poll.h>
 
 namespace cstl::cli {
 
@@ -38,19 +36,6 @@ Result<Connection> connect_attested(const std::string& endpoint, const Appraisal
     return opened.error();
   }
   return out;
-}
-
-Result<Frame> next_frame(Session& session) {
-  for (;;) {
-    TRY(session.step());
-    TRY_LET(std::optional<Frame> frame, session.receive());
-    if (frame.has_value()) return std::move(*frame);
-    pollfd waiting{session.fd(), session.events(), 0};
-    int64_t left = session.deadline() - monotonic_ms();
-    if (poll(&waiting, 1, static_cast<int>(std::clamp<int64_t>(left, 0, 1000))) < 0 && errno != EINTR) {
-      return fail_errno("client.poll");
-    }
-  }
 }
 
 bool answers(const std::string& endpoint, int timeout_ms) {

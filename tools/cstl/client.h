@@ -20,9 +20,6 @@ struct Connection {
 Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
                                     std::string* detail, Verdict* verdict = nullptr);
 
-// The next frame of an open session, whatever its type. Errors: those of Session::step().
-Result<Frame> next_frame(Session& session);
-
 // Whether aTLS answers at `endpoint` at all: says nothing about the machine behind it. A forwarded port accepts
 // connections even when nothing listens behind it, so the handshake is what counts.
 bool answers(const std::string& endpoint, int timeout_ms);

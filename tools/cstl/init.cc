@@ -1,7 +1,5 @@
 #include "tools/cstl/init.h"
 
-#include <algorithm>
-
 #include "crypto/base/fd.h"
 #include "svc/wire/init.h"
 #include "tools/cstl/client.h"
@@ -54,7 +52,7 @@ Result<InitResponse> exchange(const Context& context, Session& session, const Ow
   TRY_LET(SecretBuffer body, InitRequest::encode(request, owner.key, session.exporter()));
   TRY(session.send(FrameType::init_request, body.declassify()));
   for (;;) {
-    TRY_LET(Frame frame, next_frame(session));
+    TRY_LET(Frame frame, drive_to_any_frame(session));
     if (frame.type == FrameType::init_response) return InitResponse::decode(frame.body.declassify());
     if (frame.type != FrameType::init_progress) return fail(Code::frame_type, "init.answer");
     TRY_LET(InitProgress step, InitProgress::decode(frame.body.declassify()));
