@@ -2,6 +2,7 @@
 // makes the 32 KiB of a disk of it, with checksums that fit, so that a change in either reaches the parser.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -21,12 +22,12 @@ inline void seal_checksum(uint8_t* area) {
 // Writes one copy into `area` (kLuksCopy bytes). The secondary has its own magic and offset.
 inline void put_copy(uint8_t* area, Bytes sector, Bytes json, bool secondary) {
   std::memset(area, 0, kLuksCopy);
-  std::memcpy(area, sector.data(), std::min(sector.size(), kSector));
+  std::copy_n(sector.begin(), std::min(sector.size(), kSector), area);
   if (secondary && std::memcmp(area, "LUKS", 4) == 0) {
     std::memcpy(area, "SKUL", 4);
     area[kOffsetAt + 6] = kLuksCopy >> 8;
   }
-  std::memcpy(area + kLuksBinary, json.data(), std::min(json.size(), kLuksCopy - kLuksBinary));
+  std::copy_n(json.begin(), std::min(json.size(), kLuksCopy - kLuksBinary), area + kLuksBinary);
   seal_checksum(area);
 }
 
