@@ -1,9 +1,8 @@
 #include "attest/reference/values.h"
 
-#include <ctime>
-
 #include "crypto/base/base64.h"
 #include "crypto/base/json.h"
+#include "crypto/base/utc.h"
 #include "crypto/x509.h"
 
 namespace cstl {
@@ -102,40 +101,9 @@ Result<std::vector<std::vector<uint8_t>>> roots_of(const Json& value, const Plac
 // RFC 3339 in exactly this form, UTC: 2026-01-01T00:00:00Z.
 Result<int64_t> time_of(const Json& value, const Place& place) {
   TRY_LET(std::string text, text_of(value, place));
-  constexpr std::string_view kForm = "0000-00-00T00:00:00Z";
-  bool ok = text.size() == kForm.size();
-  for (size_t i = 0; ok && i < text.size(); ++i) {
-    ok = kForm[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == kForm[i];
-  }
-  if (!ok) return place.refuse("must be a time like 2026-01-01T00:00:00Z");
-  auto number = [&](size_t from, size_t count) {
-    int n = 0;
-    for (size_t i = from; i < from + count; ++i) n = n * 10 + (text[i] - '0');
-    return n;
-  };
-  std::tm tm{};
-  tm.tm_year = number(0, 4) - 1900;
-  tm.tm_mon = number(5, 2) - 1;
-  tm.tm_mday = number(8, 2);
-  tm.tm_hour = number(11, 2);
-  tm.tm_min = number(14, 2);
-  tm.tm_sec = number(17, 2);
-  std::tm same = tm;
-  time_t seconds = timegm(&same);
-  // timegm() normalises: a 31 February comes back as another day.
-  if (tm.tm_year < 70 || same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday || same.tm_hour != tm.tm_hour ||
-      same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec) {
-    return place.refuse("is no date");
-  }
-  return static_cast<int64_t>(seconds);
-}
-
-std::string time_text(int64_t seconds) {
-  time_t t = static_cast<time_t>(seconds);
-  std::tm tm{};
-  char out[32] = "";
-  if (gmtime_r(&t, &tm) == nullptr || std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) return {};
-  return out;
+  auto seconds = parse_utc(text);
+  if (!seconds.ok()) return place.refuse("must be a time like 2026-01-01T00:00:00Z");
+  return *seconds;
 }
 
 Result<PcrReference> pcr_of(const std::string& key, const Json& value, const Place& place) {
@@ -308,8 +276,8 @@ std::string ReferenceValues::to_json() const {
     for (const std::vector<uint8_t>& root : set.ek_roots) roots.push_back(to_base64(root));
     list.push_back({{"id", set.id},
                     {"variant", variant_name(set.variant)},
-                    {"not_before", time_text(set.not_before)},
-                    {"not_after", time_text(set.not_after)},
+                    {"not_before", utc_text(set.not_before)},
+                    {"not_after", utc_text(set.not_after)},
                     {"roles", std::move(roles)},
                     {"pcrs", std::move(pcrs)},
                     {"ek_roots", std::move(roots)},
