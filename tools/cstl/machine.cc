@@ -232,15 +232,20 @@ Status prepare_machine(const std::string& workspace, const Config& config, const
 Acceleration probe_acceleration(const std::string& workspace, const Config& config) {
   if (access("/dev/kvm", R_OK | W_OK) != 0) return Acceleration::emulation;
   std::string folder = mini_folder(workspace);
+  std::string answer = folder + "/acceleration";  // of an earlier probe: it takes seconds where KVM does not work
+  if (auto known = read_file(answer.c_str(), 16); known.ok()) {
+    return Bytes(*known).text() == "kvm" ? Acceleration::kvm : Acceleration::emulation;
+  }
   std::string serial = folder + "/probe.log";
   (void)unlink(serial.c_str());
   auto words = qemu_words(in_workspace(workspace, config.mini.firmware_code), 256, Acceleration::kvm);
   words.insert(words.end(), {"-serial", "file:" + serial, "-snapshot", "-no-reboot"});
   // With nothing to boot, OVMF reports that on its serial console within a second or two; then it waits for ever.
-  (void)run_program(words, folder, folder + "/probe-qemu.log", 6000);  // what it printed decides, not how it ended
+  (void)run_program(words, folder, folder + "/probe-qemu.log", 4000);  // what it printed decides, not how it ended
   auto seen = read_file(serial.c_str(), 1u << 20);
-  return seen.ok() && Bytes(*seen).text().find("BdsDxe") != std::string_view::npos ? Acceleration::kvm
-                                                                                    : Acceleration::emulation;
+  bool works = seen.ok() && Bytes(*seen).text().find("BdsDxe") != std::string_view::npos;
+  (void)write_file_durably(answer.c_str(), works ? "kvm" : "emulation");  // without it, the next start probes again
+  return works ? Acceleration::kvm : Acceleration::emulation;
 }
 
 Status start_machine(const std::string& workspace, const Config& config, const Machine& machine, Acceleration how,
