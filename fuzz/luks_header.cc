@@ -4,8 +4,9 @@
 
 #include "tests/initrd/luks_image.h"
 
-// The header of a state disk, in the small form of tests/initrd/luks_image.h (a checksum would stop every mutation), and the
-// same bytes as they are. What is accepted as sealed names an owner, and is refused once a bit of the checksum flips.
+// The header of a state disk, in the small form of tests/initrd/luks_image.h (a checksum would stop every mutation),
+// and the same bytes as they are. What is accepted as sealed names an owner, and is refused once a bit of the checksum
+// flips.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cstl;
   const Bytes input(data, size);

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <grp.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
@@ -40,7 +39,6 @@ void run_program(const char* const* arguments) {
 }
 
 Status confine_self(uid_t id, const SeccompPolicy& calls) {
-  tzset();  // the first gmtime_r(3), in the check of a certificate, would look for its file
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sandbox_error("confine.new_privs");
   TRY(hide_file_system());
   const rlimit none{0, 0};

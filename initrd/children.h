@@ -10,9 +10,9 @@ namespace cstl {
 // In a forked child: default signals, a short fixed environment, exec. Ends the child with 127 if that fails.
 [[noreturn]] void run_program(const char* const* arguments);
 
-// In a forked child that goes on without exec, once everything that it needs is open: no new privileges, no dumps, user and
-// group `id`, no other groups, no capability, no new process, no byte to a file, no path (Landlock), and only the system
-// calls of `calls`. Unlike lock_down() (svc/run/lockdown.h) it leaves TCP to the seccomp policy. Requires root.
+// In a forked child that goes on without exec, once everything that it needs is open: no new privileges, no dumps, user
+// and group `id`, no other groups, no capability, no new process, no byte to a file, no path (Landlock), and only the
+// system calls of `calls`. Unlike lock_down() (svc/run/lockdown.h) it leaves TCP to the seccomp policy. Requires root.
 // Errors: sandbox_failed with errno; the child must then end.
 Status confine_self(uid_t id, const SeccompPolicy& calls);
 

@@ -17,8 +17,8 @@ struct CommandLine {
   int failure_delay = 10;
 };
 
-// Words are separated by spaces, tabs and newlines. Errors: bad_value at cmdline.roothash or cmdline.failure_delay (also
-// when one is given twice), too_long.
+// Words are separated by spaces, tabs and newlines. Errors: bad_value at cmdline.roothash or cmdline.failure_delay
+// (also when one is given twice), too_long.
 Result<CommandLine> parse_command_line(std::string_view text);
 
 }  // namespace cstl

@@ -7,8 +7,8 @@ namespace cstl {
 
 class ConsoleLines {
  public:
-  // Reads what is there from the non-blocking descriptor `from` and writes complete lines to `to`. Bytes outside printable
-  // ASCII (tabs excepted) become "\xNN"; a line breaks after 1000 bytes. False at end of file.
+  // Reads what is there from the non-blocking descriptor `from` and writes complete lines to `to`. Bytes outside
+  // printable ASCII (tabs excepted) become "\xNN"; a line breaks after 1000 bytes. False at end of file.
   bool forward(int from, int to);
 
  private:

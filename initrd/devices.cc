@@ -67,7 +67,8 @@ Result<std::string> find_block_device(const char* sys_block, std::string_view na
   std::vector<std::string> disks, partitions;
   while (const dirent* entry = readdir(dir)) {
     if (entry->d_name[0] == '.') continue;
-    const std::string folder = std::string(sys_block) + "/" + entry->d_name, node = std::string("/dev/") + entry->d_name;
+    const std::string kernel_name = entry->d_name, folder = sys_block + ("/" + kernel_name);
+    const std::string node = "/dev/" + kernel_name;
     if (is_disk_of(folder, name)) disks.push_back(node);
     if (is_partition_of(folder, name)) partitions.push_back(node);
   }

@@ -47,7 +47,8 @@ Status run_mkfs(const std::string& device, uint64_t size) {
   // lazily initialised one is lost at a power cut.
   const char* arguments[] = {program, "-q", "-F", "-b", "4096", "-O", "^resize_inode", "-G", "4096", "-i",
                              size <= 64 * 1024 * kMiB ? "1048576" : "4194304", "-J", "size=64", "-E",
-                             "nodiscard,lazy_itable_init=0,lazy_journal_init=0,packed_meta_blocks=1", device.c_str(), nullptr};
+                             "nodiscard,lazy_itable_init=0,lazy_journal_init=0,packed_meta_blocks=1", device.c_str(),
+                             nullptr};
   const pid_t child = fork();
   if (child < 0) return fail(Code::mkfs_failed, "mkfs.fork", Origin::errno_value, errno);
   if (child == 0) run_program(arguments);
@@ -89,7 +90,8 @@ Status make_filesystem(const std::string& device) {
 }
 
 Status mount_filesystem(const std::string& device, const char* target) {
-  if (mount(device.c_str(), target, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, "data=ordered,errors=remount-ro") != 0)
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME;
+  if (mount(device.c_str(), target, "ext4", kFlags, "data=ordered,errors=remount-ro") != 0)
     return fail(Code::mount_failed, "mount.state", Origin::errno_value, errno);
   // Services reach their own folders below it; nobody but root lists it.
   if (chmod(target, 0711) != 0) return fail(Code::mount_failed, "mount.state_mode", Origin::errno_value, errno);

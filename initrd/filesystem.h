@@ -19,8 +19,8 @@ struct Region {
 };
 
 // What must be zero before mkfs.ext4 runs on a device of `size` bytes with 4096-byte blocks: the first 8 MiB, the last
-// 4 MiB, and the block of each backup superblock (groups 1, 3ⁿ, 5ⁿ, 7ⁿ of 32768 blocks). Within the device, ascending by
-// kind; they may overlap on small devices. Pure.
+// 4 MiB, and the block of each backup superblock (groups 1, 3ⁿ, 5ⁿ, 7ⁿ of 32768 blocks). Within the device, ascending
+// by kind; they may overlap on small devices. Pure.
 std::vector<Region> read_before_written(uint64_t size);
 
 // Zeros, mkfs.ext4, read-ahead back on. Everything on `device` is lost. mkfs's output goes to our stderr.

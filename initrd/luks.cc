@@ -28,7 +28,8 @@ Status put_zeros(int disk, off_t offset, size_t size, const char* site) {
   const std::array<uint8_t, kLuksCopy> zeros{};
   if (pwrite(disk, zeros.data(), size, offset) != static_cast<ssize_t>(size) || fsync(disk) != 0) {
     const int error = errno;
-    return fail(error == EROFS || error == EPERM ? Code::no_space : Code::disk_failed, site, Origin::errno_value, error);
+    const Code code = error == EROFS || error == EPERM ? Code::no_space : Code::disk_failed;
+    return fail(code, site, Origin::errno_value, error);
   }
   return success();
 }
@@ -69,8 +70,8 @@ Result<Luks> Luks::format(const std::string& disk, const Uuid& uuid) {
   params.subsystem = kLuksSubsystem;
   TRY(crypt_ok(crypt_set_metadata_size(device, kLuksCopy, kLuksKeyslots), "luks.metadata_size"));
   TRY(crypt_ok(crypt_set_data_offset(device, kLuksDataOffset / 512), "luks.data_offset"));
-  TRY(crypt_ok(crypt_format(device, CRYPT_LUKS2, kLuksCipher, kLuksMode, uuid_text(uuid).c_str(), nullptr, kLuksVolumeKey,
-                            &params),
+  const std::string id = uuid_text(uuid);
+  TRY(crypt_ok(crypt_format(device, CRYPT_LUKS2, kLuksCipher, kLuksMode, id.c_str(), nullptr, kLuksVolumeKey, &params),
                "luks.format"));
   TRY(crypt_ok(crypt_token_json_set(device, 0, luks_token(nullptr).c_str()), "luks.token"));
   return out;

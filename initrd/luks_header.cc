@@ -96,11 +96,11 @@ bool in(const json& object, const char* member, uint64_t least, uint64_t most) {
 }
 
 bool base64(const json& object, const char* member) {
+  constexpr const char* kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
   const json& value = object[member];
   if (!value.is_string()) return false;
   const std::string& text = value.get_ref<const std::string&>();
-  return !text.empty() && text.size() <= 128 && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                                                       "0123456789+/=") == std::string::npos;
+  return !text.empty() && text.size() <= 128 && text.find_first_not_of(kAlphabet) == std::string::npos;
 }
 
 // A decimal string, as LUKS2 writes 64-bit numbers; false for anything else or beyond `most`.
@@ -118,7 +118,8 @@ bool decimal(const json& object, const char* member, uint64_t most, uint64_t* ou
 }
 
 Status check_keyslot(const json& slot) {
-  if (!only(slot, {"type", "key_size", "af", "area", "kdf"}) || !is(slot, "type", "luks2")) return refuse("luks.keyslot.type");
+  if (!only(slot, {"type", "key_size", "af", "area", "kdf"}) || !is(slot, "type", "luks2"))
+    return refuse("luks.keyslot.type");
   if (!in(slot, "key_size", kLuksVolumeKey, kLuksVolumeKey)) return refuse("luks.keyslot.key_size");
   const json& af = slot["af"];
   if (!only(af, {"type", "stripes", "hash"}) || !is(af, "type", "luks1") || !in(af, "stripes", 4000, 4000) ||
@@ -127,7 +128,8 @@ Status check_keyslot(const json& slot) {
   const json& area = slot["area"];
   if (!only(area, {"type", "offset", "size", "encryption", "key_size"}) || !is(area, "type", "raw"))
     return refuse("luks.keyslot.area");
-  if (!is(area, "encryption", "aes-xts-plain64") || !in(area, "key_size", 64, 64)) return refuse("luks.keyslot.encryption");
+  if (!is(area, "encryption", "aes-xts-plain64") || !in(area, "key_size", 64, 64))
+    return refuse("luks.keyslot.encryption");
   uint64_t offset = 0, size = 0;
   constexpr uint64_t kEnd = kLuksHeaders + kLuksKeyslots;
   if (!decimal(area, "offset", kEnd, &offset) || !decimal(area, "size", kEnd, &size) || offset < kLuksHeaders ||
@@ -166,7 +168,8 @@ Status check_digest(const json& digests, const std::string& slot) {
       !is(digest, "type", "pbkdf2") || !is(digest, "hash", "sha256") || !in(digest, "iterations", 1000, 10000000) ||
       !base64(digest, "salt") || !base64(digest, "digest"))
     return refuse("luks.digest.type");
-  if (digest["keyslots"] != json::array({slot}) || digest["segments"] != json::array({"0"})) return refuse("luks.digest.of");
+  if (digest["keyslots"] != json::array({slot}) || digest["segments"] != json::array({"0"}))
+    return refuse("luks.digest.of");
   return success();
 }
 
@@ -176,7 +179,8 @@ Result<P256Point> check_sealed_token(const json& token) {
       token["keyslots"] != json::array() || !is(token, "state", "sealed") || !token["owner_key"].is_string())
     return refuse("luks.token.type");
   const std::string& hex = token["owner_key"].get_ref<const std::string&>();
-  if (hex.size() != 2 * owner.size() || !from_hex(hex, owner).ok() || owner[0] != 4) return refuse("luks.token.owner_key");
+  if (hex.size() != 2 * owner.size() || !from_hex(hex, owner).ok() || owner[0] != 4)
+    return refuse("luks.token.owner_key");
   return owner;
 }
 
@@ -214,7 +218,8 @@ Result<LuksHeader> judge(const Copy& copy) {
     return out;
   }
   if (!only(tokens, {"0"}) || !tokens["0"].is_object()) return refuse("luks.tokens");
-  if (only(tokens["0"], {"type", "keyslots", "state"}) && is(tokens["0"], "type", "cstl") && is(tokens["0"], "state", "fresh")) {
+  const json& token = tokens["0"];
+  if (only(token, {"type", "keyslots", "state"}) && is(token, "type", "cstl") && is(token, "state", "fresh")) {
     out.state = DiskState::fresh;
     return out;
   }

@@ -1,8 +1,9 @@
 // The LUKS2 header of a state disk, parsed and judged before libcryptsetup sees it (LUKS2 On-Disk Format 1.1.3).
 //
-// The disk belongs to the host, and nothing authenticates a LUKS2 header: whoever changes it could ask for a null cipher,
-// leave out the integrity tags, move the data or make the KDF eat all memory. So a sealed disk is used only when its header
-// is, member for member, one that this system writes; anything else is refused with disk_header and a site that names it.
+// The disk belongs to the host, and nothing authenticates a LUKS2 header: whoever changes it could ask for a null
+// cipher, leave out the integrity tags, move the data or make the KDF eat all memory. So a sealed disk is used only
+// when its header is, member for member, one that this system writes; anything else is refused with disk_header and a
+// site that names it.
 // Whoever opens the disk works on the same copy in memory that was judged here (initrd/statedisk.h), never on the disk.
 //
 // Total; allocates for the JSON only (12 KiB of text); no I/O, no logging, no secrets.
@@ -16,7 +17,7 @@ constexpr size_t kLuksCopy = 16384;                        // one copy: 4096 byt
 constexpr size_t kLuksBinary = 4096;
 constexpr size_t kLuksHeaders = 2 * kLuksCopy;             // primary, then secondary
 constexpr uint64_t kLuksKeyslots = 1024 * 1024;            // room for two keyslots, behind the copies
-constexpr uint64_t kLuksDataOffset = 2 * 1024 * 1024;      // data begins here; less to wipe and to copy than cryptsetup's 16 MiB
+constexpr uint64_t kLuksDataOffset = 2 * 1024 * 1024;      // cryptsetup's 16 MiB are more to wipe and to copy
 constexpr const char* kLuksLabel = "cstl-state";
 constexpr const char* kLuksSubsystem = "cstl";
 constexpr const char* kLuksCipher = "aes";
@@ -49,8 +50,8 @@ struct LuksHeader {
 //   luks.json, luks.<object>.<member>   the JSON area
 Result<LuksHeader> read_luks_header(Bytes headers);
 
-// The strict check of a sealed disk's metadata alone: the text of the JSON area. Used a second time on what libcryptsetup
-// says it has loaded. Errors: as above.
+// The strict check of a sealed disk's metadata alone: the text of the JSON area. Used a second time on what
+// libcryptsetup says it has loaded. Errors: as above.
 Result<P256Point> check_sealed_json(std::string_view json);
 
 // The token for slot 0; `owner` null: state "fresh".

@@ -93,7 +93,8 @@ Status open_root(Boot& boot) {
   if (!boot.options.roothash) return success();
   TRY(mount_verity_root(*boot.options.roothash));
   TRY_LET(boot.chrooted, prepare_sysroot());
-  log_info("root.mounted", {{"roothash", to_hex(*boot.options.roothash)}, {"programs", boot.chrooted ? "root" : "initramfs"}});
+  log_info("root.mounted", {{"roothash", to_hex(*boot.options.roothash)},
+                            {"programs", boot.chrooted ? "root" : "initramfs"}});
   return success();
 }
 

@@ -30,7 +30,7 @@ Result<bool> load(const std::string& path) {
 
 }  // namespace
 
-Result<ModuleCount> load_modules(const char* list, const std::function<void(const std::string&, const Error&)>& refused) {
+Result<ModuleCount> load_modules(const char* list, const ModuleRefused& refused) {
   ModuleCount count;
   auto text = read_file(list, 64 * 1024);
   if (!text) {

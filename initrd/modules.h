@@ -15,9 +15,10 @@ struct ModuleCount {
   int absent = 0;  // the hardware it drives is not here (ENODEV), or it is part of the kernel (EEXIST)
 };
 
-// Loads each with finit_module(2), compressed ones (.xz, .zst) too. An image without a list loads nothing. A module that the
-// kernel refuses does not end the boot, since no trust hangs on it and the step that needs it says what is missing:
-// `refused` is called with its path and module_failed (errno). Errors: module_failed, for the list itself.
-Result<ModuleCount> load_modules(const char* list, const std::function<void(const std::string&, const Error&)>& refused);
+// Loads each with finit_module(2), compressed ones (.xz, .zst) too. An image without a list loads nothing. A module
+// that the kernel refuses does not end the boot, since no trust hangs on it and the step that needs it says what is
+// missing: `refused` is called with its path and module_failed (errno). Errors: module_failed, for the list itself.
+using ModuleRefused = std::function<void(const std::string& path, const Error& error)>;
+Result<ModuleCount> load_modules(const char* list, const ModuleRefused& refused);
 
 }  // namespace cstl

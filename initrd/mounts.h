@@ -1,13 +1,14 @@
-// The file systems that PID 1 needs before anything else works: /proc, /sys, /sys/kernel/security, /dev, /run, /tmp; and
-// the folders of /run/cstl.
+// The file systems that PID 1 needs before anything else works: /proc, /sys, /sys/kernel/security, /dev, /run, /tmp;
+// and the folders of /run/cstl.
 #pragma once
 
 #include "crypto/base/result.h"
 
 namespace cstl {
 
-// Creates missing mount points. What is mounted there already (by another initramfs) is left as it is. nosuid everywhere;
-// noexec everywhere (/dev included: nothing there is a program); nodev wherever the file system is not /dev.
+// Creates missing mount points. What is mounted there already (by another initramfs) is left as it is. nosuid
+// everywhere; noexec everywhere (/dev included: nothing there is a program); nodev wherever the file system is not
+// /dev.
 // Errors: mount_failed with errno and the site of the file system (mount.proc, …).
 Status mount_early();
 

@@ -4,8 +4,8 @@
 //   sealed       → unlock() → mounted, sealed
 //
 // A sealed disk is never formatted; a disk that holds something else (any signature that libblkid knows, or data in its
-// first 32 KiB) is never written to. What counts as finished is the seal alone: a fresh disk is made anew at every boot, so
-// an interrupted format, mkfs, init or join needs no other marker.
+// first 32 KiB) is never written to. What counts as finished is the seal alone: a fresh disk is made anew at every
+// boot, so an interrupted format, mkfs, init or join needs no other marker.
 #pragma once
 
 #include <memory>
@@ -25,28 +25,29 @@ constexpr uint64_t kMaxStateDisk = uint64_t{1} << 46;  // 64 TiB
 
 class StateDisk {
  public:
-  // Looks at `device` and copies a sealed disk's header (2 MiB) into memory, where it is judged and later used, so that the
-  // host cannot change it in between. Writes nothing. Errors: disk_header (with `found` naming a foreign content, else
-  // empty), no_space (write-protected, or smaller than kMinStateDisk), disk_failed.
+  // Looks at `device` and copies a sealed disk's header (2 MiB) into memory, where it is judged and later used, so that
+  // the host cannot change it in between. Writes nothing. Errors: disk_header (with `found` naming a foreign content,
+  // else empty), no_space (write-protected, or smaller than kMinStateDisk), disk_failed.
   static Result<StateDisk> open(const std::string& device, std::string* found);
 
   DiskState state() const { return header_.state; }
   const Uuid& uuid() const { return header_.uuid; }
   const P256Point& owner_key() const { return header_.owner_key; }
 
-  // Blank or fresh only: LUKS2 with a new UUID, mapped. Errors: disk_failed, no_space, no_entropy; mismatch for a sealed
-  // disk.
+  // Blank or fresh only: LUKS2 with a new UUID, mapped. Errors: disk_failed, no_space, no_entropy; mismatch for a
+  // sealed disk.
   Status format();
   // After format(): file system, mounted at kStateFolder. Errors: disk_failed, mkfs_failed, mount_failed.
   Status populate();
 
   // Sealed only; may be tried again after an error, which leaves the disk closed. Opens with the derived key, mounts,
-  // reads the node state and checks that its owner key is the header's and its clusterID follows from `measurement_key`.
+  // reads the node state and checks that its owner key is the header's and its clusterID follows from
+  // `measurement_key`.
   // Errors: disk_key, cluster_mismatch, disk_header (owner), node_state, not_found, disk_failed, mount_failed.
   Result<NodeState> unlock(const Key32& disk_key, const Key32& measurement_key);
 
-  // Fresh and mounted only, once: refuses unless a node state of this owner is on the disk, flushes the file system, then
-  // Luks::seal(). Errors: mismatch, node_state, not_found, disk_failed.
+  // Fresh and mounted only, once: refuses unless a node state of this owner is on the disk, flushes the file system,
+  // then Luks::seal(). Errors: mismatch, node_state, not_found, disk_failed.
   Status seal(const Key32& disk_key, const P256Point& owner);
 
   // Before power off: unmounts and closes, as far as it goes.

@@ -46,7 +46,8 @@ Result<Channels> start_bootstrapper(const Uuid& disk, bool chrooted) {
     if (to < 0 || dup2(output_theirs.get(), 1) < 0 || dup2(output_theirs.get(), 2) < 0 || dup2(to, 3) < 0) _exit(126);
     (void)setsid();
     if (chrooted && (chroot(kSysroot) != 0 || chdir("/") != 0)) _exit(125);
-    const char* arguments[] = {kBootstrapper, "--disk", uuid.c_str(), "--state", kStateFolder, "--monitor-fd", "3", nullptr};
+    const char* arguments[] = {kBootstrapper, "--disk", uuid.c_str(), "--state", kStateFolder, "--monitor-fd", "3",
+                               nullptr};
     run_program(arguments);
   }
   out.monitor = std::move(monitor_ours);

@@ -1,7 +1,7 @@
 // PID 1's last and longest task: the bootstrapper and everything that it leaves behind.
 //
-// The bootstrapper runs with the monitor socket as descriptor 3; its output and that of its children comes through a pipe
-// and goes to the console line by line, control bytes escaped. Orphans are reaped. The monitor's request table:
+// The bootstrapper runs with the monitor socket as descriptor 3; its output and that of its children comes through a
+// pipe and goes to the console line by line, control bytes escaped. Orphans are reaped. The monitor's request table:
 //
 //   rekey_request   once, only while the disk is fresh   StateDisk::seal(), then rekey_done, or an error frame
 //   power_request   any time                             ends supervision
@@ -13,8 +13,8 @@
 
 namespace cstl {
 
-// Runs until the bootstrapper asks for power off or reboot, or ends (child_failed, with its wait status), or supervision
-// itself fails (io). `chrooted`: inside kSysroot.
+// Runs until the bootstrapper asks for power off or reboot, or ends (child_failed, with its wait status), or
+// supervision itself fails (io). `chrooted`: inside kSysroot.
 Result<PowerAction> supervise(StateDisk& disk, bool chrooted);
 
 // SIGTERM to everything, five seconds, SIGKILL; then the disk is closed, everything flushed, and the machine goes.

@@ -1,13 +1,14 @@
-// Where the key of a sealed disk comes from: rejoin and recovery race, each in a child of PID 1 that has given up what it
-// does not need (initrd/children.h). The first key that really opens the disk wins; then both children end.
+// Where the key of a sealed disk comes from: rejoin and recovery race, each in a child of PID 1 that has given up what
+// it does not need (initrd/children.h). The first key that really opens the disk wins; then both children end.
 //
 //   rejoin    asks every joinservice of the metadata in turn, with a pause of three seconds after each round
-//   recovery  listens on 0.0.0.0:9999, attests, and takes keys only in a message that the owner key of the disk's header
+//   recovery  listens on 0.0.0.0:9999, attests, and takes keys only in a message that the owner key of the disk's
+// header
 //             signed for that very session (svc/wire/recover.h)
 //
-// A child hands 64 bytes (disk key, measurement key) to PID 1 over a SOCK_SEQPACKET pair and gets a u16 code back: ok, and it
-// tells its peer and ends; anything else, and it tells its peer and goes on. Keys are wiped on both sides. The children are
-// forked before PID 1 holds any secret.
+// A child hands 64 bytes (disk key, measurement key) to PID 1 over a SOCK_SEQPACKET pair and gets a u16 code back: ok,
+// and it tells its peer and ends; anything else, and it tells its peer and goes on. Keys are wiped on both sides. The
+// children are forked before PID 1 holds any secret.
 #pragma once
 
 #include <sys/types.h>
@@ -37,8 +38,8 @@ class UnlockRace {
   ~UnlockRace();
   UnlockRace(UnlockRace&&) = default;
 
-  // Blocks until a child offers keys. A child that ends is reaped and said so on the console. Errors: child_failed (none
-  // is left), io.
+  // Blocks until a child offers keys. A child that ends is reaped and said so on the console. Errors: child_failed
+  // (none is left), io.
   Result<UnlockOffer> wait();
   // What became of the offer, for the child's peer.
   void answer(const UnlockOffer& offer, Code code);

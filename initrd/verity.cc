@@ -38,8 +38,8 @@ Status open_verity(const std::string& data, const std::string& hashes, const Dig
   if (!seen.hash_name || std::string_view(seen.hash_name) != "sha256" || seen.hash_type != 1 ||
       seen.data_block_size != kBlock || seen.hash_block_size != kBlock || seen.data_size == 0)
     return fail(Code::root_hash, "verity.superblock");
-  return verity_ok(crypt_activate_by_volume_key(raw, kName, reinterpret_cast<const char*>(roothash.data()), roothash.size(),
-                                                CRYPT_ACTIVATE_READONLY),
+  const char* hash = reinterpret_cast<const char*>(roothash.data());
+  return verity_ok(crypt_activate_by_volume_key(raw, kName, hash, roothash.size(), CRYPT_ACTIVATE_READONLY),
                    "verity.activate");
 }
 

@@ -1,6 +1,7 @@
-// Stands where the bootstrapper stands, in the images of tests/e2e/disk_test.sh only: on a fresh disk it writes a witness
-// and the node state, has the disk sealed, and powers off; on a sealed one it says what it found and powers off. On a machine
-// named "hold…" it stops before the seal; on one named "refuse…" it asks for a seal without a node state.
+// Stands where the bootstrapper stands, in the images of tests/e2e/disk_test.sh only: on a fresh disk it writes a
+// witness and the node state, has the disk sealed, and powers off; on a sealed one it says what it found and powers
+// off. On a machine named "hold…" it stops before the seal; on one named "refuse…" it asks for a seal without a node
+// state.
 #include <cstdio>
 #include <cstring>
 #include <string>

@@ -8,7 +8,9 @@ namespace {
 
 constexpr uint64_t kMiB = 1024 * 1024, kGroup = 128 * kMiB;
 
-bool has(const std::vector<Region>& regions, Region r) { return std::find(regions.begin(), regions.end(), r) != regions.end(); }
+bool has(const std::vector<Region>& regions, Region r) {
+  return std::find(regions.begin(), regions.end(), r) != regions.end();
+}
 
 }  // namespace
 
@@ -22,7 +24,7 @@ TEST_CASE("filesystem: what mkfs reads first is zeroed") {
 }
 
 TEST_CASE("filesystem: regions stay inside of the device") {
-  for (uint64_t size : {uint64_t{4096}, 3 * kMiB, 100 * kMiB, kGroup, kGroup + 4096, 3 * kGroup + 5000, 64 * 1024 * kMiB}) {
+  for (uint64_t size : {uint64_t{4096}, 3 * kMiB, 100 * kMiB, kGroup, kGroup + 4096, 3 * kGroup + 5000, 512 * kGroup}) {
     CAPTURE(size);
     for (const Region& r : read_before_written(size)) {
       CHECK(r.offset % 4096 == 0);

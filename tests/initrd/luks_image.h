@@ -1,5 +1,5 @@
-// LUKS2 headers for tests and fuzzing, written small: the first 512 bytes of a binary header, then the JSON text. expand()
-// makes the 32 KiB of a disk of it, with checksums that fit, so that a change in either reaches the parser.
+// LUKS2 headers for tests and fuzzing, written small: the first 512 bytes of a binary header, then the JSON text.
+// expand() makes the 32 KiB of a disk of it, with checksums that fit, so that a change in either reaches the parser.
 #pragma once
 
 #include <algorithm>
