@@ -2,7 +2,7 @@
 
 #include <netdb.h>
 #include <tss2/tss2_tcti_device.h>
-#include <tss2/tss2_tcti_swtpm.h>
+#include <tss2/tss2_tctildr.h>
 #include <unistd.h>
 
 #include "attest/tpm/device_state.h"
@@ -23,11 +23,11 @@ Device::Device() : state_(std::make_unique<State>()) {}
 Device::~Device() = default;
 
 Result<std::unique_ptr<Device>> Device::open(const std::string& path) {
-  constexpr std::string_view kSwtpm = "swtpm:", kUnix = "unix:";
+  constexpr std::string_view kSwtpm = "swtpm:path=", kUnix = "unix:";
   auto init = Tss2_Tcti_Device_Init;
   std::string conf = path;
   if (path.compare(0, kSwtpm.size(), kSwtpm) == 0) {
-    init = Tss2_Tcti_Swtpm_Init;
+    init = shared_socket_init;
     conf = path.substr(kSwtpm.size());
   } else if (path.compare(0, kUnix.size(), kUnix) == 0) {
     init = held_socket_init;
@@ -104,3 +104,7 @@ Status Device::pcr_event(uint32_t pcr, Bytes data) {
 // resolver, name service or character set conversion of glibc (150 KB), and cannot look up a name.
 extern "C" int getaddrinfo(const char*, const char*, const addrinfo*, addrinfo**) { return EAI_NONAME; }
 extern "C" void freeaddrinfo(addrinfo*) {}
+
+// Nor does it choose a TCTI for us.
+extern "C" TSS2_RC Tss2_TctiLdr_Initialize(const char*, TSS2_TCTI_CONTEXT**) { return TSS2_TCTI_RC_NOT_IMPLEMENTED; }
+extern "C" void Tss2_TctiLdr_Finalize(TSS2_TCTI_CONTEXT**) {}

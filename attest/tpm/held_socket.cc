@@ -19,16 +19,32 @@ constexpr size_t kMaxResponse = 4096;
 
 struct HeldSocket {
   TSS2_TCTI_CONTEXT_COMMON_V1 common;
-  int fd;
+  sockaddr_un address;
+  bool per_command;                    // connect anew for each command
+  int fd;                              // -1: between commands
   size_t filled;                       // of the response that is being received
   uint8_t response[kMaxResponse];
 };
 
 HeldSocket* held(TSS2_TCTI_CONTEXT* context) { return reinterpret_cast<HeldSocket*>(context); }
 
+bool connect_it(HeldSocket& s) {
+  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid() || connect(fd.get(), reinterpret_cast<sockaddr*>(&s.address), sizeof s.address) != 0) return false;
+  s.fd = fd.release();
+  return true;
+}
+
+void drop(HeldSocket& s) {
+  if (s.fd >= 0) close(s.fd);
+  s.fd = -1;
+}
+
 TSS2_RC transmit(TSS2_TCTI_CONTEXT* context, size_t size, const uint8_t* command) {
   HeldSocket* s = held(context);
   s->filled = 0;
+  if (s->per_command) drop(*s);  // of a command whose response was not taken
+  if (s->fd < 0 && !connect_it(*s)) return TSS2_TCTI_RC_IO_ERROR;
   return write_all(s->fd, Bytes(command, size)).ok() ? TSS2_RC_SUCCESS : TSS2_TCTI_RC_IO_ERROR;
 }
 
@@ -58,20 +74,17 @@ TSS2_RC receive(TSS2_TCTI_CONTEXT* context, size_t* size, uint8_t* response, int
   if (*size < s->filled) return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
   std::memcpy(response, s->response, s->filled);
   *size = s->filled;
+  if (s->per_command) drop(*s);
   return TSS2_RC_SUCCESS;
 }
 
-void finalize(TSS2_TCTI_CONTEXT* context) {
-  close(held(context)->fd);
-  held(context)->fd = -1;
-}
+void finalize(TSS2_TCTI_CONTEXT* context) { drop(*held(context)); }
 
 TSS2_RC cancel(TSS2_TCTI_CONTEXT*) { return TSS2_TCTI_RC_NOT_IMPLEMENTED; }
 TSS2_RC set_locality(TSS2_TCTI_CONTEXT*, uint8_t) { return TSS2_TCTI_RC_NOT_IMPLEMENTED; }
 TSS2_RC get_poll_handles(TSS2_TCTI_CONTEXT*, TSS2_TCTI_POLL_HANDLE*, size_t*) { return TSS2_TCTI_RC_NOT_IMPLEMENTED; }
-}  // namespace
 
-TSS2_RC held_socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* path) {
+TSS2_RC socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* path, bool per_command) {
   *size = sizeof(HeldSocket);
   if (context == nullptr) return TSS2_RC_SUCCESS;
   sockaddr_un address{};
@@ -79,8 +92,6 @@ TSS2_RC held_socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* p
   if (length == 0 || length >= sizeof address.sun_path) return TSS2_TCTI_RC_BAD_VALUE;
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path, length);
-  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() || connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return TSS2_TCTI_RC_IO_ERROR;
   HeldSocket* s = held(context);
   s->common.magic = kMagic;
   s->common.version = 1;
@@ -90,8 +101,21 @@ TSS2_RC held_socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* p
   s->common.cancel = cancel;
   s->common.getPollHandles = get_poll_handles;
   s->common.setLocality = set_locality;
-  s->fd = fd.release();
+  s->address = address;
+  s->per_command = per_command;
+  s->fd = -1;
+  if (!connect_it(*s)) return TSS2_TCTI_RC_IO_ERROR;
+  if (per_command) drop(*s);
   return TSS2_RC_SUCCESS;
+}
+}  // namespace
+
+TSS2_RC held_socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* path) {
+  return socket_init(context, size, path, false);
+}
+
+TSS2_RC shared_socket_init(TSS2_TCTI_CONTEXT* context, size_t* size, const char* path) {
+  return socket_init(context, size, path, true);
 }
 
 }  // namespace cstl::tpm

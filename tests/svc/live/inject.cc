@@ -2,8 +2,10 @@
 
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <vector>
@@ -39,19 +41,23 @@ bool to_call_stop(pid_t pid, int* status) {
 Injected inject(pid_t pid, long number, std::array<unsigned long, 6> arguments, const std::string& path) {
   Injected out;
   int status = 0;
-  if (ptrace(PTRACE_ATTACH, pid, 0, 0) != 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) return out;
-  ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD);
   user_regs_struct before{};
-  if (ptrace(PTRACE_GETREGS, pid, 0, &before) != 0) return out;
+  for (int attempt = 0; attempt < 200 && !out.stopped; ++attempt) {
+    if (attempt > 0) usleep(5'000);
+    if (ptrace(PTRACE_ATTACH, pid, 0, 0) != 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) return out;
+    ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD);
+    ptrace(PTRACE_GETREGS, pid, 0, &before);
+    // Stopped in poll, rip is behind a syscall instruction (two bytes), which serves for our call, too.
+    out.stopped = before.orig_rax == SYS_poll && (ptrace(PTRACE_PEEKTEXT, pid, before.rip - 2, 0) & 0xffff) == 0x050f;
+    if (!out.stopped) ptrace(PTRACE_DETACH, pid, 0, 0);
+  }
+  if (!out.stopped) return out;
   user_regs_struct regs = before;
   unsigned long place = (before.rsp - kBelowStack) & ~15UL;
-  if (!poke(pid, place, path)) return out;
+  if (!poke(pid, place, path)) out.stopped = false;
   for (unsigned long& argument : arguments) {
     if (argument == kPath) argument = place;
   }
-  // It was interrupted in poll: rip is behind a syscall instruction (two bytes), which serves for our call, too.
-  long instruction = ptrace(PTRACE_PEEKTEXT, pid, before.rip - 2, 0);
-  if ((instruction & 0xffff) != 0x050f) return out;
   regs.rip = before.rip - 2;
   regs.rax = static_cast<unsigned long>(number);
   regs.orig_rax = ~0UL;  // nothing to restart
@@ -61,8 +67,11 @@ Injected inject(pid_t pid, long number, std::array<unsigned long, 6> arguments, 
   regs.r10 = arguments[3];
   regs.r8 = arguments[4];
   regs.r9 = arguments[5];
-  if (ptrace(PTRACE_SETREGS, pid, 0, &regs) != 0) return out;
-  out.stopped = true;
+  if (!out.stopped || ptrace(PTRACE_SETREGS, pid, 0, &regs) != 0) {
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+    out.stopped = false;
+    return out;
+  }
   // The call's entry, then its exit: both are reported for a call that seccomp refuses, too. Death comes with the next step.
   if (to_call_stop(pid, &status) && to_call_stop(pid, &status)) {
     user_regs_struct after{};

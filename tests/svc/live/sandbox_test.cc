@@ -121,7 +121,9 @@ TEST_CASE("the joinservice reaches its own folder and no other path") {
   Line& line = Line::get();
   pid_t pid = line.joinservice->pid();
   auto open_in_it = [&](const std::string& path, unsigned long flags) {
-    return inject(pid, SYS_openat, {kCwd, kPath, flags, 0600, 0, 0}, path).result;
+    Injected call = inject(pid, SYS_openat, {kCwd, kPath, flags, 0600, 0, 0}, path);
+    CHECK(call.alive);
+    return call.result;
   };
   constexpr unsigned long kRead = O_RDONLY | O_CLOEXEC;
   constexpr unsigned long kMake = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
