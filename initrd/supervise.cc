@@ -43,6 +43,8 @@ Result<Channels> start_bootstrapper(const Uuid& disk, bool chrooted) {
   if (out.child == 0) {
     // Both ends lie above 3, since 0, 1 and 2 are the console: dup2 clears close-on-exec, and may only fall on itself.
     const int to = fcntl(monitor_theirs.get(), F_DUPFD_CLOEXEC, 10);
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, 0) < 0) _exit(126);
     if (to < 0 || dup2(output_theirs.get(), 1) < 0 || dup2(output_theirs.get(), 2) < 0 || dup2(to, 3) < 0) _exit(126);
     (void)setsid();
     if (chrooted && (chroot(kSysroot) != 0 || chdir("/") != 0)) _exit(125);
