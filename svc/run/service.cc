@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -16,6 +17,7 @@ namespace cstl {
 
 namespace {
 Status begin() {
+  if (geteuid() != 0) return fail(Code::denied, "service.not_root", Origin::errno_value, EPERM);
   for (int fd = 0; fd <= 2; ++fd) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return fail_errno("service.dev_null");
   }

@@ -1,6 +1,7 @@
 #include "svc/joinservice/store.h"
 
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -116,6 +117,28 @@ TEST_CASE("a record that cannot be written leaves the store as it was") {
   CHECK_FALSE(store->save(record_of(kFresh, 1)).ok());
   CHECK(store->find(kFresh) == nullptr);
   CHECK(store->find(kDisk) != nullptr);
+}
+
+TEST_CASE("a full or read-only disk is no_space, and what stood there stays") {
+  test::Folder folder;
+  REQUIRE(mount("none", folder.path.c_str(), "tmpfs", MS_NOSUID, "size=16k,nr_inodes=8") == 0);
+  {
+    std::vector<std::string> damaged;
+    auto store = Store::open(folder.path, &damaged);
+    REQUIRE(store.ok());
+    REQUIRE(store->save(record_of(kDisk, 1)).ok());
+    Code last = Code::ok;
+    for (uint8_t i = 2; i < 32 && last == Code::ok; ++i) last = store->save(record_of(Uuid{i}, i)).code();
+    CHECK(last == Code::no_space);
+    REQUIRE(mount("none", folder.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, "") == 0);
+    CHECK(store->save(record_of(kFresh, 1)).code() == Code::no_space);
+    auto again = Store::open(folder.path, &damaged);
+    REQUIRE(again.ok());
+    CHECK(again->size() == store->size());
+    CHECK(damaged.empty());
+    CHECK(again->find(kDisk) != nullptr);
+  }
+  CHECK(umount(folder.path.c_str()) == 0);
 }
 
 TEST_CASE("killed at any moment of a save, a process leaves the old record or the new one, whole") {

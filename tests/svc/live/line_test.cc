@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "crypto/base/fd.h"
+#include "svc/run/local_server.h"
 #include "svc/wire/verify.h"
 #include "tests/svc/live/line.h"
 
@@ -150,6 +151,34 @@ TEST_CASE("without the keyservice nothing is given out and nothing is recorded")
   CHECK_FALSE(join_as(line.other_worker, disk, Role::worker, "worker-1", &why).ok());
   CHECK(access((line.folder + "/store/nodes/" + uuid_text(disk) + ".json").c_str(), F_OK) != 0);
   line.start_services();
+}
+
+TEST_CASE("the keyservice answers the joinservice's user and nobody else, not even root") {
+  Line& line = Line::get();
+  auto connection = connect_local(line.folder + "/keys.sock");
+  REQUIRE(connection.ok());
+  auto answer = receive_frame(connection->get(), 5000);
+  CHECK(answer.code() == Code::peer_error);
+  CHECK(code_from_number(static_cast<uint16_t>(answer.error().foreign)) == Code::peer_credentials);
+  CHECK(line.keyservice->logs("request.refused uid=0"));
+}
+
+TEST_CASE("a service that is not started as root says so and ends") {
+  for (const char* name : {"cstl-keyservice", "cstl-joinservice", "cstl-verificationservice"}) {
+    INFO(std::string(name));
+    std::string log = Line::get().folder + "/not-root.log";
+    std::string zeros(64, '0');
+    std::vector<std::string> argv = {"setpriv", "--reuid", "65534", "--clear-groups", test::programs() + "/" + name};
+    if (argv.back().find("join") != std::string::npos) argv.insert(argv.end(), {"--salt", zeros});
+    if (argv.back().find("verif") != std::string::npos) {
+      argv.insert(argv.end(), {"--cluster-id", zeros, "--role", "worker", "--name", "w"});
+    }
+    CHECK_FALSE(test::run(argv, log));
+    auto text = read_file(log.c_str(), 1 << 16);
+    REQUIRE(text.ok());
+    CHECK(std::string(Bytes(*text).text()).find("code=denied site=service.not_root") != std::string::npos);
+    CHECK(unlink(log.c_str()) == 0);
+  }
 }
 
 TEST_CASE("anyone can verify a machine of the cluster from outside") {
