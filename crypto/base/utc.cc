@@ -74,7 +74,8 @@ Result<int64_t> parse_utc(std::string_view text) {
   };
   int year = number(0, 4), month = number(5, 2), day = number(8, 2);
   int hour = number(11, 2), minute = number(14, 2), second = number(17, 2);
-  if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 59) {
+  if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || hour > 23 || minute > 59 ||
+      second > 59) {
     return fail(Code::bad_value, "utc.date");
   }
   return days_from(year, month, day) * kDay + hour * 3600 + minute * 60 + second;

@@ -161,6 +161,7 @@ Status serve(const Arguments& arguments) {
 }  // namespace cstl
 
 int main(int argc, char** argv) {
-  return cstl::service_main(argc, argv, {"cstl-joinservice", "Admits attested machines and gives each the key of its own disk.",
-                                         cstl::kOptions, cstl::serve});
+  return cstl::service_main(
+      argc, argv,
+      {"cstl-joinservice", "Admits attested machines and gives each the key of its own disk.", cstl::kOptions, cstl::serve});
 }

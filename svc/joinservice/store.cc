@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -84,8 +85,9 @@ Result<Store> Store::open(const std::string& folder, std::vector<std::string>* d
     if (entry == nullptr) return store;
     std::string name = entry->d_name;
     // Anything else is no record: "." and "..", a temporary file of a write that a power cut ended.
-    if (name.size() <= kSuffix.size() || name.compare(name.size() - kSuffix.size(), kSuffix.size(), kSuffix) != 0) continue;
-    auto disk = parse_uuid(std::string_view(name).substr(0, name.size() - kSuffix.size()));
+    size_t stem = name.size() - std::min(name.size(), kSuffix.size());
+    if (stem == 0 || name.compare(stem, kSuffix.size(), kSuffix) != 0) continue;
+    auto disk = parse_uuid(std::string_view(name).substr(0, stem));
     if (!disk.ok()) {
       damaged->push_back(name);
       continue;

@@ -46,6 +46,7 @@ Status serve(const Arguments& arguments) {
 }  // namespace cstl
 
 int main(int argc, char** argv) {
-  return cstl::service_main(argc, argv, {"cstl-keyservice", "Holds the master secret and answers key requests of this node.",
-                                         cstl::kOptions, cstl::serve});
+  return cstl::service_main(
+      argc, argv,
+      {"cstl-keyservice", "Holds the master secret and answers key requests of this node.", cstl::kOptions, cstl::serve});
 }

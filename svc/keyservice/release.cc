@@ -20,7 +20,9 @@ constexpr Grant kGrants[] = {
 
 Result<Locked<MasterSecret>> load_master(const char* path) {
   auto file = open_file(path, O_RDONLY | O_NOFOLLOW);
-  if (file.code() == Code::not_found) return fail(Code::no_master_secret, "master.open", Origin::errno_value, file.error().foreign);
+  if (file.code() == Code::not_found) {
+    return fail(Code::no_master_secret, "master.open", Origin::errno_value, file.error().foreign);
+  }
   if (!file.ok()) return file.error();
   TRY_LET(Locked<MasterSecret> master, Locked<MasterSecret>::create());
   for (MutBytes part : {master->key.fill(), master->salt.fill()}) {

@@ -177,7 +177,8 @@ Status LocalServer::serve(Connection& connection) {
 void LocalServer::refuse(Connection& connection, const Error& error) {
   if (config_.on_refused) config_.on_refused(connection.peer, error);
   uint8_t space[kMaxErrorText + 8];
-  auto body = ErrorMessage{static_cast<uint16_t>(error.code), code_what(error.code)}.encode(MutBytes(space, sizeof space));
+  ErrorMessage message{static_cast<uint16_t>(error.code), code_what(error.code)};
+  auto body = message.encode(MutBytes(space, sizeof space));
   if (!body.ok()) return;
   auto frame = encode_frame(FrameType::error, *body);
   if (!frame.ok()) return;

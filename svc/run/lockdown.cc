@@ -63,7 +63,9 @@ Status drop_privileges(uid_t uid) {
   __user_cap_data_struct left[2] = {};
   if (syscall(SYS_capget, &header, left) != 0) return broken("lockdown.capabilities_read");
   for (const auto& set : left) {
-    if ((set.effective | set.permitted | set.inheritable) != 0) return fail(Code::sandbox_failed, "lockdown.capability_left");
+    if ((set.effective | set.permitted | set.inheritable) != 0) {
+      return fail(Code::sandbox_failed, "lockdown.capability_left");
+    }
   }
   return success();
 }
@@ -75,7 +77,9 @@ Status add_path(int ruleset, const char* path, uint64_t rights) {
   landlock_path_beneath_attr rule{};
   rule.allowed_access = S_ISDIR(info.st_mode) ? rights : rights & kFsFileRights;
   rule.parent_fd = fd.get();
-  if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) return broken("lockdown.path_rule");
+  if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
+    return broken("lockdown.path_rule");
+  }
   return success();
 }
 }  // namespace

@@ -2,8 +2,9 @@
 //
 // Afterwards the process runs as the service's user and group, has no supplementary groups, no capability in any set
 // (bounding and ambient included), can gain none (no_new_privs), leaves no core dumps, reaches only the paths of its
-// Landlock policy, binds and (unless it must) connects no TCP port, and dies at the first system call outside of its seccomp policy
-// (SECCOMP_RET_KILL_PROCESS). There is no way to ask for less: a kernel without seccomp or Landlock gives sandbox_failed.
+// Landlock policy, binds and (unless it must) connects no TCP port, and dies at the first system call outside of its
+// seccomp policy (SECCOMP_RET_KILL_PROCESS). There is no way to ask for less: a kernel without seccomp or Landlock gives
+// sandbox_failed.
 //
 // Down-level Landlock: ABI 1 is required. Rights that the kernel's ABI lacks (2: refer, 3: truncate, 4: TCP, 5: device
 // ioctl, 6: abstract sockets and signals) are left out; seccomp denies what they would (no socket but the few kinds that
@@ -45,7 +46,8 @@ struct LandlockPolicy {
 
 // Written by tools/policyc from policy/.
 extern const SeccompPolicy kBootstrapperSeccomp, kJoinserviceSeccomp, kKeyserviceSeccomp, kVerificationserviceSeccomp;
-extern const LandlockPolicy kBootstrapperLandlock, kJoinserviceLandlock, kKeyserviceLandlock, kVerificationserviceLandlock;
+extern const LandlockPolicy kBootstrapperLandlock, kJoinserviceLandlock, kKeyserviceLandlock,
+    kVerificationserviceLandlock;
 
 struct LandlockPath {
   std::string_view name;   // "$state"

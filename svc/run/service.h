@@ -12,9 +12,10 @@ struct ServiceProgram {
   Status (*serve)(const Arguments& arguments); // opens, locks down, loops; returns only what ended it
 };
 
-// A program that is not started as root is refused (denied): it could not confine itself. Inherited descriptors but 0–2 are closed (those are opened on /dev/null where missing), new files are the owner's
-// alone, SIGPIPE is ignored, dumps are forbidden. Logs what goes wrong. Exit status: 0 for --help, 2 for a command line
-// that is not understood, 1 otherwise.
+// A program that is not started as root is refused (denied): it could not confine itself. Inherited descriptors but 0–2
+// are closed (those are opened on /dev/null where missing), new files are the owner's alone, SIGPIPE is ignored, dumps
+// are forbidden. Logs what goes wrong. Exit status: 0 for --help, 2 for a command line that is not understood, 1
+// otherwise.
 int service_main(int argc, char** argv, const ServiceProgram& program);
 
 }  // namespace cstl

@@ -76,6 +76,7 @@ Status serve(const Arguments& arguments) {
 }  // namespace cstl
 
 int main(int argc, char** argv) {
-  return cstl::service_main(argc, argv, {"cstl-verificationservice", "Gives evidence about this machine to whoever asks.",
-                                         cstl::kOptions, cstl::serve});
+  return cstl::service_main(
+      argc, argv,
+      {"cstl-verificationservice", "Gives evidence about this machine to whoever asks.", cstl::kOptions, cstl::serve});
 }

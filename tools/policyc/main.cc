@@ -135,7 +135,8 @@ uint64_t value_of(const std::string& text) {
 
 scmp_arg_cmp comparison(const std::string& text) {
   std::vector<std::string> parts = words(text);
-  if (parts.size() < 3 || parts[0].size() != 4 || parts[0].compare(0, 3, "arg") != 0 || parts[0][3] < '0' || parts[0][3] > '5') {
+  if (parts.size() < 3 || parts[0].size() != 4 || parts[0].compare(0, 3, "arg") != 0 || parts[0][3] < '0' ||
+      parts[0][3] > '5') {
     die("expected 'argN operator value', got '" + text + "'");
   }
   unsigned arg = static_cast<unsigned>(parts[0][3] - '0');
@@ -238,7 +239,8 @@ std::string compile_seccomp(const std::string& path, const std::string& name) {
   size_t count = 0;
   for (; std::fread(&instruction, sizeof instruction, 1, spool) == 1; ++count) {
     char line[64];
-    std::snprintf(line, sizeof line, "    {0x%02x, %u, %u, 0x%08x},\n", instruction.code, instruction.jt, instruction.jf, instruction.k);
+    std::snprintf(line, sizeof line, "    {0x%02x, %u, %u, 0x%08x},\n", instruction.code, instruction.jt,
+                  instruction.jf, instruction.k);
     body += line;
   }
   std::fclose(spool);
