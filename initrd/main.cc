@@ -92,9 +92,15 @@ Status find_tpm(Boot&) { return wait_for_node(kTpmDevice, kTpmWaitMs, Code::tpm_
 Status open_root(Boot& boot) {
   if (!boot.options.roothash) return success();
   TRY(mount_verity_root(*boot.options.roothash));
+  log_info("root.mounted", {{"roothash", to_hex(*boot.options.roothash)}});
+  return success();
+}
+
+// After the state disk is mounted, since a bind takes along only what is mounted by then.
+Status choose_programs(Boot& boot) {
+  if (!boot.options.roothash) return success();
   TRY_LET(boot.chrooted, prepare_sysroot());
-  log_info("root.mounted", {{"roothash", to_hex(*boot.options.roothash)},
-                            {"programs", boot.chrooted ? "root" : "initramfs"}});
+  log_info("programs.chosen", {{"from", boot.chrooted ? "root" : "initramfs"}});
   return success();
 }
 
@@ -178,7 +184,7 @@ struct Step {
 constexpr Step kSteps[] = {
     {"prepare", prepare}, {"modules", load_drivers}, {"tpm", find_tpm},       {"metadata", read_metadata},
     {"network", start_network}, {"root", open_root}, {"disk", find_disk},     {"state", mount_disk},
-    {"count", count_boot},
+    {"count", count_boot},      {"programs", choose_programs},
 };
 
 [[noreturn]] void give_up(const char* step, const Error& error, Boot& boot) {

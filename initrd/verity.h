@@ -19,7 +19,7 @@ constexpr const char* kSysroot = "/sysroot";
 // Waits for both devices, opens, reads, mounts read-only at kSysroot. Errors: disk_missing, root_hash, mount_failed.
 Status mount_verity_root(const Digest32& roothash);
 
-// Binds /dev, /proc, /sys and /run into kSysroot if the bootstrapper is there; false if it is not. Errors:
+// Binds /dev, /proc, /sys and /run, with what is mounted below them now, into kSysroot if the bootstrapper is there; false if it is not. Errors:
 // mount_failed.
 Result<bool> prepare_sysroot();
 
