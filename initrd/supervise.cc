@@ -153,6 +153,7 @@ void leave(PowerAction action, StateDisk* disk) {
   (void)kill(-1, SIGKILL);
   while (waitpid(-1, nullptr, 0) > 0) {
   }
+  release_sysroot();
   if (disk) disk->close();
   sync();
   while (true) {

@@ -79,4 +79,6 @@ Result<bool> prepare_sysroot() {
   return true;
 }
 
+void release_sysroot() { (void)umount2((std::string(kSysroot) + "/run").c_str(), MNT_DETACH); }
+
 }  // namespace cstl

@@ -19,8 +19,10 @@ constexpr const char* kSysroot = "/sysroot";
 // Waits for both devices, opens, reads, mounts read-only at kSysroot. Errors: disk_missing, root_hash, mount_failed.
 Status mount_verity_root(const Digest32& roothash);
 
-// Binds /dev, /proc, /sys and /run, with what is mounted below them now, into kSysroot if the bootstrapper is there; false if it is not. Errors:
-// mount_failed.
+// Binds /dev, /proc, /sys and /run, with what is mounted below them now, into kSysroot if the bootstrapper is there;
+// false if it is not. Errors: mount_failed.
 Result<bool> prepare_sysroot();
+// Takes /run out of it again, so that the state disk can be closed. Nothing happens if it is not there.
+void release_sysroot();
 
 }  // namespace cstl
