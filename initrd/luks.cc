@@ -106,6 +106,10 @@ Status Luks::seal(const Secret<64>& passphrase, const P256Point& owner, int disk
   TRY(crypt_ok(crypt_keyslot_add_by_volume_key(as_device(device_), 0, nullptr, 0,
                                                reinterpret_cast<const char*>(text.data()), text.size()),
                "luks.keyslot"));
+  // libcryptsetup lowers the cost on machines with little memory, and such a header would be refused.
+  crypt_pbkdf_type kdf{};
+  TRY(crypt_ok(crypt_keyslot_get_pbkdf(as_device(device_), 0, &kdf), "luks.kdf"));
+  if (kdf.iterations < kArgonTime || kdf.max_memory_kb < kArgonMemoryKib) return fail(Code::no_memory, "luks.kdf_cost");
   if (fsync(disk) != 0) return fail(Code::disk_failed, "luks.flush_keyslot", Origin::errno_value, errno);
   TRY(crypt_ok(crypt_token_json_set(as_device(device_), 0, luks_token(&owner).c_str()), "luks.seal"));
   if (fsync(disk) != 0) return fail(Code::disk_failed, "luks.flush_seal", Origin::errno_value, errno);

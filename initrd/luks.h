@@ -46,7 +46,8 @@ class Luks {
   Status activate(const char* name, const Secret<64>& passphrase);
 
   // After format(), once: the keyslot for `passphrase`, then the token "sealed" with `owner`, then a flush; the volume
-  // key is forgotten. Errors: disk_failed; the disk is then still fresh, or sealed for this very passphrase.
+  // key is forgotten. Errors: disk_failed, no_memory (too little for the KDF); the disk is then still fresh, or sealed
+  // for this very passphrase.
   Status seal(const Secret<64>& passphrase, const P256Point& owner, int disk);
 
   static Status deactivate(const char* name);

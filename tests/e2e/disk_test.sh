@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The state disk under cstl-init, in virtual machines (direct kernel boot, swtpm): first boot, seal, unlock by recovery
-# and its refusals, a 1 TiB disk, power cuts, foreign and damaged disks, no TPM. tests/e2e/disk_guest.cc stands where the
-# bootstrapper stands. CUTS (default 3): power cuts of first boot and seal. Logs: build/e2e-logs/disk_test/.
+# and its refusals, foreign and damaged disks, no TPM, a verity root, a 1 TiB disk, power cuts. tests/e2e/disk_guest.cc
+# stands where the bootstrapper stands. CUTS (default 3): power cuts of first boot and seal. Logs: build/e2e-logs/disk_test/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 programs=${CSTL_PROGRAMS:-$PWD/build/release}
@@ -16,10 +16,13 @@ rm -rf "$logs"
 mkdir -p "$logs"
 
 stop() {
-  [ -z "$qemu" ] || kill -9 "$qemu" 2>/dev/null || true
-  [ -z "$tpm" ] || kill "$tpm" 2>/dev/null || true
-  wait 2>/dev/null || true
+  local process
+  for process in $qemu $tpm; do
+    kill -9 "$process" 2>/dev/null || true
+    while kill -0 "$process" 2>/dev/null; do sleep 0.05; done
+  done
   qemu='' tpm=''
+  rm -f "$work/tpm.sock"
 }
 trap 'stop; rm -rf "$work"' EXIT
 
@@ -33,7 +36,7 @@ initrd/image/mkinitramfs.sh "$work/initramfs" --init "$programs/cstl-init" --pro
 cmdline="$(sed 's/[[:space:]]*#.*//; /^$/d' initrd/image/cmdline | paste -sd' ') cstl.failure_delay=1"
 
 # --- machines -------------------------------------------------------------------------------------------------------
-# boot NAME DISK [no-tpm]: NAME goes into the metadata
+# boot NAME DISK [no-tpm|read-only|root [OPTION]]: NAME goes into the metadata, OPTION behind the command line
 boot() {
   stop
   count=$((count + 1))
@@ -41,24 +44,31 @@ boot() {
   : >"$log"
   cat >"$work/metadata" <<JSON
 {"cstl":"metadata/1","name":"$1","role":"worker","variant":"qemu-vtpm",
- "network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},"join":[]}
+ "network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},"join":["10.0.2.2:1"]}
 JSON
-  local devices=()
+  local devices=() drive="if=none,id=d,file=$2,format=raw,discard=unmap"
+  [ "${3:-}" != read-only ] || drive+=,readonly=on
+  if [ "${3:-}" = root ]; then
+    devices=(-drive "if=none,id=r,file=$work/root/root.img,format=raw,readonly=on"
+      -device "virtio-blk-pci,drive=r,serial=cstl-root,romfile=")
+  fi
   if [ "${3:-}" != no-tpm ]; then
     mkdir -p "$work/tpm"
-    swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --ctrl "type=unixio,path=$work/tpm.sock" --terminate &
+    swtpm socket --tpm2 --tpmstate "dir=$work/tpm" --ctrl "type=unixio,path=$work/tpm.sock" --terminate 2>/dev/null &
     tpm=$!
+    disown "$tpm"
     for _ in $(seq 50); do [ -S "$work/tpm.sock" ] && break; sleep 0.1; done
-    devices=(-chardev "socket,id=c,path=$work/tpm.sock" -tpmdev emulator,id=t,chardev=c -device tpm-crb,tpmdev=t)
+    devices+=(-chardev "socket,id=c,path=$work/tpm.sock" -tpmdev "emulator,id=t,chardev=c" -device "tpm-crb,tpmdev=t")
   fi
   # cx16=off: a bug of emulation; without AVX the guest's HMAC takes plain code, which emulation runs faster
   qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu max,la57=off,cx16=off,avx=off,avx2=off -m 512 \
     -display none -monitor none -no-reboot -serial "file:$log" \
-    -kernel "$firmware/vmlinuz" -initrd "$work/initramfs" -append "$cmdline" \
-    -drive "if=none,id=d,file=$2,format=raw,discard=unmap" -device virtio-blk-pci,drive=d,serial=cstl-state,romfile= \
+    -kernel "$firmware/vmlinuz" -initrd "$work/initramfs" -append "$cmdline ${4:-}" \
+    -drive "$drive" -device virtio-blk-pci,drive=d,serial=cstl-state,romfile= \
     -netdev "user,id=n,hostfwd=tcp:127.0.0.1:$port-:9999" -device virtio-net-pci,netdev=n,romfile= \
     -fw_cfg "name=opt/cstl/metadata,file=$work/metadata" "${devices[@]}" &
   qemu=$!
+  disown "$qemu"
 }
 
 # until_line PATTERN: fails at the limit, or when the machine is gone without it
@@ -132,6 +142,8 @@ check 'a sealed disk waits for its key' until_line 'recovery.listening'
 check "another owner's signature is refused" recover_says owner owner_signature
 check 'a wrong disk key is refused' recover_says key disk_key
 check 'a wrong measurement key is refused' recover_says cluster cluster_mismatch
+check 'rejoin asks meanwhile, and goes on when nobody answers' grep -q 'rejoin.refused joinservice=10.0.2.2:1 ' "$log"
+check 'both children keep to their system calls' eval "! grep -q child_ended '$log'"
 check 'the right keys unlock it after all that' recover_says right ok
 check 'the witness is there' until_line 'guest.sealed witness=still-here'
 check 'PCR 15 is the cluster before the bootstrapper runs' grep -Eq 'pcr15=[0-9a-f]*[1-9a-f]' "$log"
@@ -165,9 +177,26 @@ fresh_disk "$work/small" 64M
 boot small "$work/small"
 until_off || true
 check 'a disk that is too small is refused' grep -q 'code=no_space site=disk.too_small' "$log"
+boot read-only "$disk" read-only
+until_off || true
+check 'a write-protected disk is refused' grep -q 'boot.failed.*code=no_space' "$log"
 boot no-tpm "$disk" no-tpm
 until_off || true
 check 'a machine without TPM says so' grep -q 'boot.failed.*code=tpm_missing' "$log"
+
+# --- a root under dm-verity ------------------------------------------------------------------------------------------
+mkdir -p "$work"/tree/{usr/bin,dev,proc,sys,run}
+mv "$work/programs/cstl-bootstrapper" "$work/tree/usr/bin/"
+initrd/image/mkverity.sh "$work/root" "$work/tree" --all-root
+fresh_disk "$disk" 1G
+boot seal "$disk" root "roothash=$(tr 0-9a-f 1-9a-f0 <"$work/root/roothash")"
+until_off || true
+check 'a root with another hash is refused before anything of it is used' grep -q 'boot.failed.*code=root_hash' "$log"
+boot seal "$disk" root "roothash=$(cat "$work/root/roothash")"
+check 'a root with its hash is mounted, and its programs run' until_line 'programs.chosen from=root'
+check 'and they see the state disk' until_line 'guest.seal code=ok'
+until_off || true
+check 'which is closed at the end' eval "! grep -q 'still in use' '$log'"
 
 # --- size -----------------------------------------------------------------------------------------------------------
 fresh_disk "$work/huge" 1T
@@ -186,7 +215,7 @@ for cut in $(seq "${CUTS:-3}"); do
   fresh_disk "$disk" 2G
   boot "seal" "$disk"
   until_line 'disk.found' || true
-  moment=$(awk -v r=$RANDOM 'BEGIN { printf "%.1f", r / 32768 * 12 }')
+  moment=$(awk -v r=$RANDOM 'BEGIN { printf "%.1f", r / 32768 * 10 }')
   sleep "$moment"
   reached=$(tail -n 1 "$log" | cut -c1-60)
   boot "seal" "$disk"
