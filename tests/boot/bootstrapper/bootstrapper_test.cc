@@ -185,7 +185,8 @@ constexpr const char* kKillPoints[] = {"taking the node lock", "writing the cont
 void kill_during_init(ControlPlane& c, const std::string& point) {
   bool performed = point == "rekey performed";  // by cstl-init, whose answer never arrives
   if (performed) c.machine.rekey_answer = RekeyAnswer::do_but_stay_silent;
-  if (point == "re-keying the state disk") c.machine.rekey_answer = RekeyAnswer::never_do;
+  // The kill follows a log line, so the program may be further by then: not beyond the re-key, unless that is the point.
+  else if (point != "completing the node lock") c.machine.rekey_answer = RekeyAnswer::never_do;
   c.start();
   std::thread client([&] { (void)c.owner.init(c.machine.init_port); });  // its connection ends with the machine
   if (performed) {
