@@ -5,6 +5,7 @@
 #include <mbedtls/hkdf.h>
 #include <mbedtls/md.h>
 #include <mbedtls/entropy.h>
+#include <mbedtls/platform_util.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha512.h>
 #include <psa/crypto.h>
@@ -92,6 +93,7 @@ Status crypto_start() {
 
 }  // namespace cstl
 
-// mbedTLS compares certificates' dates through this call. libc's would open the time zone's file, which kills a confined
-// process, and brings 130 KB.
-extern "C" std::tm* gmtime_r(const time_t* seconds, std::tm* out) { return cstl::utc_fields(*seconds, out) ? out : nullptr; }
+// Certificates' dates, for mbedTLS (MBEDTLS_PLATFORM_GMTIME_R_ALT).
+extern "C" std::tm* mbedtls_platform_gmtime_r(const mbedtls_time_t* seconds, std::tm* out) {
+  return cstl::utc_fields(*seconds, out) ? out : nullptr;
+}

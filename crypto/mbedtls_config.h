@@ -14,6 +14,7 @@
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
+#define MBEDTLS_PLATFORM_GMTIME_R_ALT  // crypto/hash.cc: libc's opens the time zone's file, which kills a confined process
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_VERSION_C  // libcryptsetup names its backend
 #define MBEDTLS_CHECK_RETURN_WARNING
@@ -83,6 +84,7 @@
 
 // TLS 1.3 does its key schedule in PSA; call psa_crypto_init() first.
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_KEY_STORE_DYNAMIC  // each client handshake under way holds a key slot: 32 fixed ones are too few
 
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
