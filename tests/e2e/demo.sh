@@ -19,6 +19,14 @@ initialise() { cstl -C "$work" init; }
 worker_joins() { wait_condition worker-0 serving 120; }
 verify_all() { cstl -C "$work" verify; }
 
+# The same machines, another cluster's ID: exit code 5 and the claim that differs.
+wrong_cluster() {
+  local status=0
+  cstl -C "$work" verify --cluster-id "$(printf '0%.0s' {1..64})" >"$work/wrong.txt" || status=$?
+  grep cluster_mismatch "$work/wrong.txt" | head -n 1
+  [ "$status" -eq 5 ]
+}
+
 # One byte of the initramfs, a letter of some program's help text: the machine would work all the same.
 tamper() {
   zstd -dqc build/image/initramfs.cpio.zst >"$work/initramfs.cpio"
@@ -70,6 +78,7 @@ step "compute the expected PCR values from the image file alone" measure_again
 step "cstl init: attest the control plane, then trust it" initialise
 step "the worker joins by itself" worker_joins
 step "cstl verify: both machines, from outside" verify_all
+step "cstl verify with another clusterID fails" wrong_cluster
 step "a machine with one byte of its initramfs changed is refused (PCR 9)" tampered_is_refused
 step "the worker reboots and rejoins; its state disk is still there" worker_rejoins
 step "all machines lose power; the control plane waits for its key" power_loss
