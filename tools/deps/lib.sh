@@ -113,15 +113,22 @@ use_apt() {
   [ -e "$dir/updated" ] || refresh_apt
 }
 
-# refresh_apt: fetches the index of the current private apt, at most once a run.
+# refresh_apt: fetches the index of the current private apt, at most once a run. A
+# mirror that lags serves an index past its Valid-Until: its signature still
+# counts, and what is taken from it must be a pin of deps.lock or newer.
 refresh_apt() {
   case " ${APT_FRESH:-} " in *" ${APT_NAME// /-} "*) return 1 ;; esac
   APT_FRESH="${APT_FRESH:-} ${APT_NAME// /-}"
   say "index of $APT_NAME: fetching"
-  apt-get "${APT_OPT[@]}" -qq update >"$APT_DIR/update.log" 2>&1 || {
-    cat "$APT_DIR/update.log" >&2
-    die "apt could not fetch or verify the index of $APT_NAME (above). Check the network; if a signature failed, install a newer debian-archive-keyring"
-  }
+  if ! apt-get "${APT_OPT[@]}" -qq update >"$APT_DIR/update.log" 2>&1; then
+    if [ "${CSTL_DEPS_STRICT:-}" != 1 ] && grep -q 'is expired' "$APT_DIR/update.log" &&
+      apt-get "${APT_OPT[@]}" -o Acquire::Check-Valid-Until=false -qq update >"$APT_DIR/update.log" 2>&1; then
+      say "NOTICE: the mirror's index of $APT_NAME is past its date; its signature is good, so it is used"
+    else
+      cat "$APT_DIR/update.log" >&2
+      die "apt could not fetch or verify the index of $APT_NAME (above). Check the network; if a signature failed, install a newer debian-archive-keyring"
+    fi
+  fi
   touch "$APT_DIR/updated"
 }
 
@@ -186,7 +193,7 @@ fetch() {
   for tries in 1 2; do
     choice=$(candidates "$type" "$name" | awk -v v="$version" '$1 == v' | newest) ||
       choice=$(candidates "$type" "$name" | while read -r found real; do
-        if in_series "$found" "$series"; then printf '%s %s\n' "$found" "$real"; fi
+        if in_series "$found" "$series" && dpkg --compare-versions "$found" ge "$version"; then printf '%s %s\n' "$found" "$real"; fi
       done | newest) || choice=''
     if [ -n "$choice" ] && download "$type" "$choice" "$suite"; then break; fi
     if [ "$tries" = 2 ] || ! refresh_apt; then
