@@ -1,6 +1,6 @@
 #include "boot/metadata/metadata.h"
 
-#include "boot/state/json_object.h"
+#include "crypto/base/json_object.h"
 #include "crypto/base/fd.h"
 #include "svc/wire/join.h"
 

@@ -54,7 +54,7 @@ expect 0 'written' -C "$work/a" config generate --force
 expect_json_error 2 usage config generate --name 'Bad Name'
 expect_json_error 3 workspace -C "$work/a" verify
 printf 'cstl: config/1\nname: x\ncolor: red\n' >"$work/a/cstl-conf.yaml"
-expect 3 'variant is missing' -C "$work/a" mini up
+expect 3 'unknown member: color' -C "$work/a" mini up
 expect 0 'missing' -C "$work/a" status
 
 # A read-only place gives a clear error and leaves nothing behind. (Root writes anywhere but into procfs.)

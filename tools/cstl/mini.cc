@@ -97,7 +97,7 @@ Result<std::vector<Machine>> plan_all(const Context& context, const Config& conf
     }
     return success();
   };
-  TRY(want("control-plane", config.mini.control_planes, Role::control_plane));
+  TRY(want("control-plane", 1, Role::control_plane));
   TRY(want("worker", config.mini.workers, Role::worker));
   TRY(make_folders(mini_folder(context.workspace)));
   TRY(store_machines(context.workspace, machines));

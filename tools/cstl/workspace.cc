@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "crypto/base/fd.h"
-#include "crypto/base/json.h"
+#include "crypto/base/json_object.h"
 #include "svc/wire/join.h"
 #include "tools/cstl/yaml.h"
 
@@ -17,69 +17,8 @@ namespace {
 using nlohmann::json;
 constexpr size_t kMaxSecretFile = 4096;
 constexpr size_t kMaxNodes = 1024;
-
-// Takes the fields of one object, one by one, and complains about what is left.
-class Fields {
- public:
-  Fields(const json& object, std::string place, std::string* problem)
-      : object_(object), place_(std::move(place)), problem_(problem) {
-    if (!object_.is_object()) complain("", "must be a mapping");
-  }
-  std::string text(const char* name, bool required, size_t max = 256) {
-    const json* value = take(name, required);
-    if (value == nullptr) return "";
-    if (!value->is_string() || value->get_ref<const std::string&>().size() > max) {
-      complain(name, "must be a text of at most " + std::to_string(max) + " bytes");
-      return "";
-    }
-    return value->get<std::string>();
-  }
-  int64_t number(const char* name, int64_t otherwise, int64_t low, int64_t high) {
-    const json* value = take(name, false);
-    if (value == nullptr) return otherwise;
-    if (!value->is_number_integer() || value->get<int64_t>() < low || value->get<int64_t>() > high) {
-      complain(name, "must be a number from " + std::to_string(low) + " to " + std::to_string(high));
-      return otherwise;
-    }
-    return value->get<int64_t>();
-  }
-  void hex(const char* name, MutBytes out) {
-    if (!from_hex(text(name, true, 1024), out).ok()) complain(name, "must be hexadecimal of the right length");
-  }
-  const json* take(const char* name, bool required) {
-    taken_.emplace_back(name);
-    if (!object_.is_object() || !object_.contains(name)) {
-      if (required) complain(name, "is missing");
-      return nullptr;
-    }
-    return &object_[name];
-  }
-  void complain(const char* name, const std::string& why) {
-    if (problem_->empty()) *problem_ = place_ + name + " " + why;
-  }
-  // Call last. Errors: config_malformed when anything was wrong or is left.
-  Status finish() {
-    if (object_.is_object()) {
-      for (const auto& [key, value] : object_.items()) {
-        bool expected = false;
-        for (const std::string& name : taken_) expected = expected || name == key;
-        if (!expected) complain(key.c_str(), "is not a known field");
-      }
-    }
-    if (!problem_->empty()) return fail(Code::config_malformed, "config");
-    return success();
-  }
-
- private:
-  const json& object_;
-  std::string place_;
-  std::string* problem_;
-  std::vector<std::string> taken_;
-};
-
-void expect_kind(Fields& fields, const char* kind) {
-  if (fields.text("cstl", true) != kind) fields.complain("cstl", std::string("must be ") + kind);
-}
+constexpr size_t kMaxPath = 4096;
+constexpr size_t kMaxEndpoint = 256;
 
 std::string state_path(const std::string& workspace) { return workspace + "/cstl-state.yaml"; }
 std::string owner_path(const std::string& workspace) { return workspace + "/cstl-mastersecret.json"; }
@@ -123,36 +62,48 @@ std::string config_template(const std::string& name) {
          "  firmware_vars: OVMF_VARS.fd\n";
 }
 
+namespace {
+// A text that may be left out.
+Result<std::string> optional_text(const JsonObject& object, const char* name, size_t max) {
+  if (!object.has(name)) return std::string();
+  TRY_LET(std::string_view text, object.text(name, max));
+  return std::string(text);
+}
+
+Status parse_mini(const json& value, Config::Mini* out, std::string* problem) {
+  JsonObject mini(value, Code::config_malformed, "mini.", problem);
+  TRY(mini.members({"control_planes", "workers", "memory_mib", "disk_gib", "image", "firmware_code", "firmware_vars"}));
+  // A joining control plane would need the master secret, which the keyservice gives to nobody, and shared records.
+  TRY(mini.number("control_planes", 1, 1, 1));
+  TRY_LET(int64_t workers, mini.number("workers", 1, 0, 32));
+  TRY_LET(int64_t memory, mini.number("memory_mib", 512, 256, 65536));
+  TRY_LET(out->disk_gib, mini.number("disk_gib", 4, 1, 16384));
+  TRY_LET(out->image, mini.text("image", kMaxPath));
+  TRY_LET(out->firmware_code, mini.text("firmware_code", kMaxPath));
+  TRY_LET(out->firmware_vars, mini.text("firmware_vars", kMaxPath));
+  out->workers = static_cast<int>(workers);
+  out->memory_mib = static_cast<int>(memory);
+  return success();
+}
+}  // namespace
+
 Result<Config> parse_config(std::string_view text, std::string* problem) {
   problem->clear();
   TRY_LET(json document, parse_yaml(text, problem));
+  JsonObject root(document, Code::config_malformed, "", problem);
+  TRY(root.members({"cstl", "name", "variant", "reference_values", "init_endpoint", "init_secret_file", "mini"}));
+  TRY(root.literal("cstl", "config/1"));
   Config out;
-  Fields fields(document, "", problem);
-  expect_kind(fields, "config/1");
-  out.name = fields.text("name", true);
-  if (!valid_node_name(out.name)) fields.complain("name", "must be lower-case letters, digits and dashes");
-  auto variant = variant_from_name(fields.text("variant", true));
-  if (!variant.ok() || !variant_implemented(*variant)) {
-    fields.complain("variant", "is not one that this build can verify");
-  } else {
-    out.variant = *variant;
-  }
-  out.reference_values = fields.text("reference_values", true, 4096);
-  out.init_endpoint = fields.text("init_endpoint", false);
-  out.init_secret_file = fields.text("init_secret_file", false, 4096);
-  if (const json* mini = fields.take("mini", false)) {
-    Fields sub(*mini, "mini.", problem);
-    // A joining control plane would need the master secret, which the keyservice gives to nobody, and shared records.
-    out.mini.control_planes = static_cast<int>(sub.number("control_planes", 1, 1, 1));
-    out.mini.workers = static_cast<int>(sub.number("workers", 1, 0, 32));
-    out.mini.memory_mib = static_cast<int>(sub.number("memory_mib", 512, 256, 65536));
-    out.mini.disk_gib = sub.number("disk_gib", 4, 1, 16384);
-    out.mini.image = sub.text("image", true, 4096);
-    out.mini.firmware_code = sub.text("firmware_code", true, 4096);
-    out.mini.firmware_vars = sub.text("firmware_vars", true, 4096);
-    TRY(sub.finish());
-  }
-  TRY(fields.finish());
+  TRY_LET(out.name, root.text("name", kMaxNodeName));
+  if (!valid_node_name(out.name)) return root.wrong("name", "must be lower-case letters, digits and dashes");
+  TRY_LET(std::string_view variant_text, root.text("variant", 32));
+  auto variant = variant_from_name(variant_text);
+  if (!variant.ok() || !variant_implemented(*variant)) return root.wrong("variant", "is not one that this build verifies");
+  out.variant = *variant;
+  TRY_LET(out.reference_values, root.text("reference_values", kMaxPath));
+  TRY_LET(out.init_endpoint, optional_text(root, "init_endpoint", kMaxEndpoint));
+  TRY_LET(out.init_secret_file, optional_text(root, "init_secret_file", kMaxPath));
+  if (root.has("mini")) TRY(parse_mini(document["mini"], &out.mini, problem));
   return out;
 }
 
@@ -166,25 +117,26 @@ Result<Config> load_config(const std::string& workspace, std::string* problem) {
 Result<ClusterState> parse_state(std::string_view text, std::string* problem) {
   problem->clear();
   TRY_LET(json document, parse_yaml(text, problem));
+  JsonObject root(document, Code::config_malformed, "", problem);
+  TRY(root.members({"cstl", "cluster_id", "measurement_salt", "owner_key", "nodes"}));
+  TRY(root.literal("cstl", "state/1"));
   ClusterState out;
-  Fields fields(document, "", problem);
-  expect_kind(fields, "state/1");
-  fields.hex("cluster_id", out.cluster_id);
-  fields.hex("measurement_salt", out.measurement_salt);
-  fields.hex("owner_key", out.owner_key);
-  const json* nodes = fields.take("nodes", true);
-  if (nodes != nullptr && (!nodes->is_array() || nodes->size() > kMaxNodes)) fields.complain("nodes", "must be a list");
-  TRY(fields.finish());
+  TRY(root.hex("cluster_id", out.cluster_id));
+  TRY(root.hex("measurement_salt", out.measurement_salt));
+  TRY(root.hex("owner_key", out.owner_key));
+  TRY_LET(const json* nodes, root.member("nodes"));
+  if (!nodes->is_array() || nodes->size() > kMaxNodes) return root.wrong("nodes", "is not a list of at most 1024");
   for (const json& element : *nodes) {
-    Fields sub(element, "nodes.", problem);
+    JsonObject entry(element, Code::config_malformed, "nodes.", problem);
+    TRY(entry.members({"name", "role", "verify", "recover"}));
     NodeFacts node;
-    node.name = sub.text("name", true);
-    auto role = role_from_name(sub.text("role", true));
-    if (!role.ok()) sub.complain("role", "is not a role");
-    if (role.ok()) node.role = *role;
-    node.verify = sub.text("verify", false);
-    node.recover = sub.text("recover", false);
-    TRY(sub.finish());
+    TRY_LET(node.name, entry.text("name", kMaxNodeName));
+    TRY_LET(std::string_view role_text, entry.text("role", 32));
+    auto role = role_from_name(role_text);
+    if (!role.ok()) return entry.wrong("role", "is neither control-plane nor worker");
+    node.role = *role;
+    TRY_LET(node.verify, optional_text(entry, "verify", kMaxEndpoint));
+    TRY_LET(node.recover, optional_text(entry, "recover", kMaxEndpoint));
     out.nodes.push_back(node);
   }
   return out;
@@ -200,8 +152,10 @@ Result<ClusterState> load_state(const std::string& workspace, std::string* probl
 Status store_state(const std::string& workspace, const ClusterState& state) {
   json nodes = json::array();
   for (const NodeFacts& node : state.nodes) {
-    nodes.push_back({{"name", node.name}, {"role", role_name(node.role)}, {"verify", node.verify},
-                     {"recover", node.recover}});
+    json entry = {{"name", node.name}, {"role", role_name(node.role)}};
+    if (!node.verify.empty()) entry["verify"] = node.verify;
+    if (!node.recover.empty()) entry["recover"] = node.recover;
+    nodes.push_back(entry);
   }
   json document = {{"cstl", "state/1"},
                    {"cluster_id", to_hex(state.cluster_id)},

@@ -18,8 +18,7 @@ struct Config {                        // cstl-conf.yaml
   std::string reference_values;        // path, relative to the workspace
   std::string init_endpoint;           // of the first control plane; empty until known
   std::string init_secret_file;        // path; empty: the one that mini made
-  struct Mini {
-    int control_planes = 1;
+  struct Mini {                        // one control plane, and:
     int workers = 1;
     int memory_mib = 512;
     int64_t disk_gib = 4;

@@ -56,7 +56,7 @@ TEST_CASE("node state: each bad field is refused and named") {
       {"a list", "[]", ": is not an object"},
       {"larger than 4 KiB", with("{", "{" + std::string(kMaxNodeState, ' ')), "it is larger than 4 KiB"},
       {"another version", with("node-state/1", "node-state/2"), "cstl: has an unknown value"},
-      {"an unknown field", with("\"role\"", "\"x\":1,\"role\""), ": holds an unknown member"},
+      {"an unknown field", with("\"role\"", "\"x\":1,\"role\""), ": holds an unknown member: x"},
       {"a repeated field", with("\"role\"", "\"name\":\"b\",\"role\""), "it is not valid JSON"},
       {"no name", with("\"name\": \"control-plane-0\",", ""), "name: is missing"},
       {"a bad name", with("control-plane-0", "-a"), "name: is not a node name"},

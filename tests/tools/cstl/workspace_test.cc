@@ -31,7 +31,7 @@ TEST_CASE("the generated template is a valid configuration") {
   auto config = parse_config(config_template("prod-1"), &problem);
   CHECK_MESSAGE(config.ok(), problem);
   CHECK(config->name == "prod-1");
-  CHECK(config->mini.control_planes == 1);
+  CHECK(config->mini.workers == 1);
   CHECK(config->mini.disk_gib == 4);
 }
 
@@ -40,19 +40,20 @@ TEST_CASE("a configuration with a fault is refused and the place is named") {
   const Row rows[] = {
       {"empty file", "", "empty"},
       {"unknown field", kGood + "color: blue\n", "color"},
-      {"unknown field of mini", kGood + "  color: blue\n", "mini.color"},
+      {"unknown field of mini", kGood + "  color: blue\n", "mini.: holds an unknown member: color"},
       {"missing name", "cstl: config/1\nvariant: qemu-vtpm\nreference_values: r\n", "name"},
       {"wrong kind", "cstl: state/1\nname: a\nvariant: tpm\nreference_values: r\n", "cstl"},
       {"name with capitals", "cstl: config/1\nname: Demo\nvariant: tpm\nreference_values: r\n", "name"},
       {"unknown variant", "cstl: config/1\nname: a\nvariant: vtpm\nreference_values: r\n", "variant"},
       {"a variant that this build cannot verify", "cstl: config/1\nname: a\nvariant: aws-sev-snp\nreference_values: r\n",
        "variant"},
+      {"a second control plane", kGood + "  control_planes: 2\n", "mini.control_planes"},
       {"workers beyond the bound", kGood + "  workers: 33\n", "mini.workers"},
       {"workers as text", kGood + "  workers: \"1\"\n", "mini.workers"},
       {"a key twice", kGood + "name: demo\n", "twice"},
       {"an alias", "cstl: &a config/1\nname: *a\n", "anchors"},
       {"a tag", "cstl: !!str config/1\n", "tags"},
-      {"a list instead of a mapping", "- a\n", "mapping"},
+      {"a list instead of a mapping", "- a\n", "is not an object"},
       {"two documents", "cstl: config/1\n---\na: b\n", "second"},
       {"not YAML", "a: [b\n", "line"},
   };

@@ -1,8 +1,15 @@
-#include "boot/state/json_object.h"
+#include "crypto/base/json_object.h"
 
 #include <algorithm>
 
 namespace cstl {
+
+namespace {
+bool plain_word(const std::string& text) {
+  constexpr size_t kLongest = 32;
+  return text.size() <= kLongest && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+}
+}  // namespace
 
 Error JsonObject::wrong(const char* name, const char* what) const {
   if (problem_) *problem_ = std::string(where_) + name + ": " + what;
@@ -13,7 +20,7 @@ Status JsonObject::members(std::initializer_list<std::string_view> known) const 
   if (!value_.is_object()) return wrong("", "is not an object");
   for (const auto& item : value_.items()) {
     if (std::find(known.begin(), known.end(), std::string_view(item.key())) == known.end()) {
-      return wrong("", "holds an unknown member");
+      return wrong("", ("holds an unknown member" + (plain_word(item.key()) ? ": " + item.key() : "")).c_str());
     }
   }
   return success();
@@ -41,6 +48,15 @@ Status JsonObject::literal(const char* name, std::string_view expected) const {
   TRY_LET(std::string_view value, text(name, expected.size()));
   if (value != expected) return wrong(name, "has an unknown value");
   return success();
+}
+
+Result<int64_t> JsonObject::number(const char* name, int64_t otherwise, int64_t low, int64_t high) const {
+  if (!has(name)) return otherwise;
+  TRY_LET(const nlohmann::json* value, member(name));
+  const bool within = value->is_number_integer() && (!value->is_number_unsigned() || value->get<uint64_t>() <= INT64_MAX) &&
+                      value->get<int64_t>() >= low && value->get<int64_t>() <= high;
+  if (!within) return wrong(name, ("is not a number from " + std::to_string(low) + " to " + std::to_string(high)).c_str());
+  return value->get<int64_t>();
 }
 
 Status JsonObject::hex(const char* name, MutBytes out) const {

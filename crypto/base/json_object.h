@@ -1,5 +1,6 @@
 // One JSON object with a fixed set of members: unknown ones are refused, each is checked for its type and length before
-// use. Every failure has the caller's code and names the member in `problem`, which quotes nothing of the input.
+// use. Every failure has the caller's code and names the member in `problem`, which quotes nothing of the input but the
+// name of an unknown member, if that is a plain word.
 #pragma once
 
 #include <initializer_list>
@@ -23,6 +24,8 @@ class JsonObject {
   Result<std::string_view> text(const char* name, size_t max) const;
   // The member, which must be a string equal to `expected`.
   Status literal(const char* name, std::string_view expected) const;
+  // The member, which must be an integer in [low, high]; `otherwise` when it is missing.
+  Result<int64_t> number(const char* name, int64_t otherwise, int64_t low, int64_t high) const;
   // The member, which must be hexadecimal digits that fill `out` exactly.
   Status hex(const char* name, MutBytes out) const;
   // The member, of any type.
