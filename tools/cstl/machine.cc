@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #include "crypto/base/fd.h"
-#include "crypto/base/json.h"
+#include "crypto/base/json_object.h"
+#include "svc/wire/join.h"
 #include "tools/cstl/command.h"
 #include "tools/cstl/process.h"
 
@@ -166,23 +167,21 @@ Result<std::vector<Machine>> load_machines(const std::string& workspace, std::st
   TRY_LET(auto data, read_file(machines_path(workspace).c_str(), kMaxMachines));
   TRY_LET(json document, parse_json(Bytes(data).text(), kMaxMachines));
   if (!document.is_array()) return fail(Code::workspace, "machines.kind");
-  for (const json& entry : document) {
+  for (const json& element : document) {
+    JsonObject entry(element, Code::workspace, "machines.", problem);
+    TRY(entry.members({"name", "role", "image", "untrusted", "init", "join", "verify", "recover"}));
     Machine machine;
-    auto text = [&](const char* name) {
-      return entry.contains(name) && entry[name].is_string() ? entry[name].get<std::string>() : std::string();
-    };
-    auto port = [&](const char* name) {
-      return entry.contains(name) && entry[name].is_number_unsigned() ? entry[name].get<int>() : 0;
-    };
-    if (!entry.is_object()) return fail(Code::workspace, "machines.entry");
-    TRY_LET(machine.role, role_from_name(text("role")));
-    machine.name = text("name");
-    machine.image = text("image");
-    machine.untrusted = entry.contains("untrusted") && entry["untrusted"] == true;
-    machine.init = port("init");
-    machine.join = port("join");
-    machine.verify = port("verify");
-    machine.recover = port("recover");
+    TRY_LET(machine.name, entry.text("name", kMaxNodeName));
+    if (!valid_node_name(machine.name)) return entry.wrong("name", "is no machine's name");
+    TRY_LET(std::string_view role, entry.text("role", 32));
+    TRY_LET(machine.role, role_from_name(role));
+    TRY_LET(machine.image, entry.text("image", PATH_MAX));
+    machine.untrusted = entry.has("untrusted") && element["untrusted"] == true;
+    auto port = [&](const char* name) { return entry.number(name, 0, 1, 65535); };
+    TRY_LET(machine.init, port("init"));
+    TRY_LET(machine.join, port("join"));
+    TRY_LET(machine.verify, port("verify"));
+    TRY_LET(machine.recover, port("recover"));
     out.push_back(machine);
   }
   problem->clear();
@@ -259,7 +258,7 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                   folder, folder + "/swtpm.log", kStartMs));
   *problem = folder + "/qemu.log";
   auto words = qemu_words(in_workspace(workspace, config.mini.firmware_code), config.mini.memory_mib, how);
-  auto forward = [&](int host, int guest) {
+  auto forward = [&](int64_t host, int guest) {
     return ",hostfwd=tcp:127.0.0.1:" + std::to_string(host) + "-:" + std::to_string(guest);
   };
   words.insert(words.end(),

@@ -15,9 +15,9 @@ struct Machine {
   Role role = Role::worker;
   std::string image;       // the UKI that it boots
   bool untrusted = false;  // added by hand to try something: not part of the cluster's records
-  int init = 0, join = 0, verify = 0, recover = 0;  // forwarded ports on 127.0.0.1
+  int64_t init = 0, join = 0, verify = 0, recover = 0;  // forwarded ports on 127.0.0.1
 
-  std::string endpoint(int port) const { return "127.0.0.1:" + std::to_string(port); }
+  std::string endpoint(int64_t port) const { return "127.0.0.1:" + std::to_string(port); }
   NodeFacts facts() const { return {name, role, endpoint(verify), endpoint(recover)}; }
 };
 

@@ -27,11 +27,11 @@ int fail_with_console(const Context& context, const Machine& machine, const std:
 }
 
 // Waits until aTLS answers on one of the machine's doors.
-Status wait_for(const Context& context, const Machine& machine, std::initializer_list<int> ports, int64_t timeout_s) {
+Status wait_for(const Context& context, const Machine& machine, std::initializer_list<int64_t> ports, int64_t timeout_s) {
   int64_t begin = monotonic_ms();
   int64_t shown = 0;
   while (monotonic_ms() - begin < timeout_s * 1000) {
-    for (int port : ports) {
+    for (int64_t port : ports) {
       if (answers(machine.endpoint(port), kProbeMs)) return success();
     }
     if (!machine_runs(context.workspace, machine)) return fail(Code::no_virtualization, "mini.stopped");
