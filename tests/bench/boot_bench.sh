@@ -9,10 +9,11 @@ stages() { # name
 import re, sys, time
 begin = time.time()
 stages = [("firmware starts the image", rb"BdsDxe: starting"), ("kernel measures the initramfs", rb"Measured initrd"),
-          ("cstl-init runs", rb"boot\.started"), ("state disk formatted", rb"disk\.formatted[^\n]*milliseconds=(\d+)"),
-          ("bootstrapper waits for init", rb"bootstrap\.waiting")]
+          ("cstl-init runs", rb"boot\.started"), ("state disk: LUKS2 formatted", rb"disk\.formatted[^\n]*milliseconds=(\d+)"),
+          ("state disk: zeros, mkfs, mounted", rb"disk\.populated milliseconds=(\d+)"),
+          ("bootstrapper waits for init", rb"waiter\.waiting")]
 seen, previous = 0, 0.0
-while seen < len(stages) and time.time() - begin < 300:
+while seen < len(stages) and time.time() - begin < 120:
     try:
         data = open(sys.argv[1], "rb").read()
     except FileNotFoundError:
@@ -20,7 +21,7 @@ while seen < len(stages) and time.time() - begin < 300:
     match = re.search(stages[seen][1], data)
     if match:
         now = time.time() - begin
-        extra = "  (format, zeros, mkfs: %.1f s)" % (int(match[1]) / 1000) if match.groups() else ""
+        extra = "  (took %.1f s)" % (int(match[1]) / 1000) if match.groups() else ""
         print("  %-32s %6.1f s  (+%.1f)%s" % (stages[seen][0], now, now - previous, extra), flush=True)
         previous, seen = now, seen + 1
     else:
