@@ -8,10 +8,6 @@
 #include "svc/wire/join.h"
 #include "svc/wire/verify.h"
 
-#ifndef CSTL_VERSION
-#define CSTL_VERSION "0.1"
-#endif
-
 namespace cstl {
 namespace {
 

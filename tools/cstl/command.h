@@ -48,12 +48,6 @@ struct Context {
   Arguments arguments;
 };
 
-// A failed command: what was attempted, the error, and words about this very case (already sanitised).
-struct Failure {
-  Error error;
-  std::string what;
-};
-
 struct Command {
   const char* name;      // "config generate"
   const char* summary;   // one line
