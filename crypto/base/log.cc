@@ -44,6 +44,8 @@ const char* origin_name(Origin origin) {
     case Origin::mbedtls: return "mbedtls";
     case Origin::tss: return "tss";
     case Origin::cryptsetup: return "cryptsetup";
+    case Origin::http: return "http";
+    case Origin::curl: return "curl";
     case Origin::cstl: break;
   }
   return "cstl";

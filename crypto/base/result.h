@@ -1,7 +1,7 @@
 // Results: every function that can fail returns Result<T> or Status.
 //
 // An Error is small, trivially copyable and owns nothing. It keeps the foreign diagnosis (an mbedTLS code,
-// a TSS2_RC, an errno, a libcryptsetup return value) as it was. `site` and `detail` are string literals.
+// a TSS2_RC, an errno, a libcryptsetup return value, an HTTP status, a CURLcode) as it was. `site` and `detail` are string literals.
 // Nothing here allocates, logs or aborts, except trap(), which is for our own broken invariants only.
 #pragma once
 
@@ -27,7 +27,7 @@ const char* code_advice(Code code);
 // The code with this stable number; Code::internal if there is none (a peer may be newer than we are).
 Code code_from_number(uint16_t number);
 
-enum class Origin : uint8_t { cstl, errno_value, mbedtls, tss, cryptsetup };
+enum class Origin : uint8_t { cstl, errno_value, mbedtls, tss, cryptsetup, http, curl };
 
 struct [[nodiscard]] Error {
   Code code = Code::internal;

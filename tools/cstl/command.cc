@@ -20,6 +20,9 @@ int exit_code_of(Code code) {
     case Code::reference_expired:
     case Code::image_malformed: return kExitWorkspace;
     case Code::timeout:
+    case Code::api_unreachable:
+    case Code::api_busy:
+    case Code::component_unreachable:
     case Code::closed: return kExitUnreachable;
     case Code::peer_refused:
     case Code::peer_error: return kExitRefused;
