@@ -21,7 +21,7 @@ template <typename Message>
 void decode_again(Bytes body) {
   Result<Message> message = Message::decode(body);
   if (!message.ok()) return;
-  std::array<uint8_t, 1024> space;
+  std::vector<uint8_t> space(1024 + body.size());
   same(body, message->encode(space));
 }
 

@@ -14,17 +14,21 @@ namespace cstl {
 
 std::optional<size_t> max_body(uint8_t type) {
   constexpr size_t kMaster = 64, kOwner = 65, kSignature = 64, kVerdict = 2 + 2 + kMaxErrorText;
+  constexpr size_t kCluster = 65536;
+  // svc/wire/join.h: KubernetesTicket, with a control plane's part.
+  constexpr size_t kPki = 8 * (2 + 8192);
+  constexpr size_t kKubernetes = 4 + kCluster + 2 + 64 + 32 + 23 + 2 + 8192 + 2 + 16384 + 1 + kPki + 32;
   switch (static_cast<FrameType>(type)) {
     case FrameType::hello: return 40;
     case FrameType::evidence: return kMaxEvidence;
     case FrameType::challenge: return tpm::kMaxCredential;
     case FrameType::activation: return 32;
     case FrameType::verdict: return kVerdict;
-    case FrameType::init_request: return 32 + kMaster + 32 + kOwner + 4 + kMaxReferenceValues + kSignature;
+    case FrameType::init_request: return 32 + kMaster + 32 + kOwner + 4 + kMaxReferenceValues + 4 + kCluster + kSignature;
     case FrameType::init_progress: return 2 + 256;
-    case FrameType::init_response: return 48;
-    case FrameType::join_request: return 16 + 1 + 2 + 63;
-    case FrameType::join_ticket: return 32 + 32 + 32 + kOwner + 1 + kMaster + 4 + kMaxReferenceValues;
+    case FrameType::init_response: return 48 + 2 + 32768;
+    case FrameType::join_request: return 16 + 1 + 2 + 63 + 2 + 45 + 2 + 1024 + 32;
+    case FrameType::join_ticket: return 32 + 32 + 32 + kOwner + 1 + kKubernetes;
     case FrameType::rejoin_request: return 16;
     case FrameType::rejoin_ticket: return 64;
     case FrameType::recover_query: return 0;
@@ -38,6 +42,8 @@ std::optional<size_t> max_body(uint8_t type) {
     case FrameType::rekey_request: return 32 + kOwner;
     case FrameType::rekey_done: return 0;
     case FrameType::power_request: return 1;
+    case FrameType::start_request: return 2 + 32 + 4 + 32 * 1024;
+    case FrameType::start_done: return 0;
     case FrameType::error: return kVerdict;
   }
   return std::nullopt;

@@ -17,7 +17,7 @@ enum class FrameType : uint8_t {
   recover_query = 26, recover_info = 27, recover_request = 28, recover_done = 29,
   verify_request = 32, verify_response = 33,
   key_request = 40, key_response = 41,
-  rekey_request = 48, rekey_done = 49, power_request = 50,
+  rekey_request = 48, rekey_done = 49, power_request = 50, start_request = 51, start_done = 52,
   error = 255,
 };
 

@@ -102,11 +102,13 @@ Field field_of(const Row& row) {
 
 enum class Size { largest, smallest };
 
+// A row whose size ends in "or none" is left out of the smallest message, where the flag before it is 0.
 // Integers are 1 (a role, a class, an action, "with"), or 0 in the smallest where that leaves fields out; bytes are 'a',
 // which makes a name. `beyond`: a field that is one longer than its limit.
 std::vector<uint8_t> body_of(const Section& section, Size size, const std::string& beyond = "") {
   std::vector<uint8_t> out;
   for (const Row& row : section.rows) {
+    if (size == Size::smallest && row.cells[2].find("or none") != std::string::npos) continue;
     Field field = field_of(row);
     if (field.integer != 0) {
       bool zero = size == Size::smallest && field.name.rfind("with_", 0) == 0;
@@ -158,6 +160,8 @@ struct Known {
     {"rekey_request", FrameType::rekey_request, decode<RekeyRequest>},
     {"rekey_done", FrameType::rekey_done, empty},
     {"power_request", FrameType::power_request, decode<PowerRequest>},
+    {"start_request", FrameType::start_request, decode<StartRequest>},
+    {"start_done", FrameType::start_done, empty},
     {"error", FrameType::error, decode<ErrorMessage>},
 };
 }  // namespace

@@ -28,3 +28,53 @@ TEST_CASE("only off and reboot are power actions") {
   const uint8_t off[] = {1};
   refuse_cuts(Bytes(off, 1), [](Bytes body) { return PowerRequest::decode(body).code(); });
 }
+
+TEST_CASE("a start request comes back as it was written") {
+  StartRequest m;
+  m.name = "containerd";
+  m.arguments = {"/usr/bin/containerd", "", "--config", "/run/cstl/etc/a b.toml", ""};
+  std::vector<uint8_t> space(kMaxArgumentBytes + 64);
+  Result<Bytes> written = m.encode(space);
+  REQUIRE(written.ok());
+  Result<StartRequest> back = StartRequest::decode(*written);
+  REQUIRE(back.ok());
+  CHECK(back->name == m.name);
+  CHECK(back->arguments == m.arguments);
+  refuse_cuts(*written, [](Bytes body) { return StartRequest::decode(body).code(); });
+}
+
+TEST_CASE("a start request's name and arguments have limits") {
+  std::vector<uint8_t> space(2 * kMaxArgumentBytes);
+  const auto encoded = [&](const std::string& name, std::vector<std::string> arguments) {
+    StartRequest m;
+    m.name = name;
+    m.arguments = std::move(arguments);
+    return m.encode(space).code();
+  };
+  CHECK(encoded("kubelet", {"/a"}) == Code::ok);
+  for (const char* name : {"", "..", "a/b", "A", "-a", "a-", "a b", "a.b"}) {
+    CAPTURE(name);
+    CHECK(encoded(name, {"/a"}) == Code::bad_value);
+  }
+  CHECK(encoded(std::string(32, 'a'), {"/a"}) == Code::ok);
+  CHECK(encoded(std::string(33, 'a'), {"/a"}) == Code::bad_value);
+  CHECK(encoded("a", {}) == Code::bad_value);
+  CHECK(encoded("a", {""}) == Code::bad_value);
+  CHECK(encoded("a", {std::string("/a\0b", 4)}) == Code::bad_value);
+  CHECK(encoded("a", std::vector<std::string>(64, "x")) == Code::ok);
+  CHECK(encoded("a", std::vector<std::string>(65, "x")) == Code::bad_value);
+  CHECK(encoded("a", {"/a", std::string(kMaxArgumentBytes - 3, 'x')}) == Code::ok);
+  CHECK(encoded("a", {"/a", std::string(kMaxArgumentBytes - 2, 'x')}) == Code::bad_value);
+
+  const auto decoded = [](const std::string& name, const std::string& arguments) {
+    std::vector<uint8_t> body(name.size() + arguments.size() + 6);
+    Writer w(body);
+    w.bytes16(name);
+    w.bytes32(arguments);
+    return StartRequest::decode(*w.finish()).code();
+  };
+  CHECK(decoded("a", std::string(63, '\0')) == Code::ok);
+  CHECK(decoded("a", std::string(64, '\0')) == Code::too_long);
+  CHECK(decoded("../a", "/a") == Code::bad_value);
+  CHECK(decoded("a", "") == Code::bad_value);
+}
