@@ -22,6 +22,7 @@ bool is_id_of(KeyClass key_class, std::string_view id) {
     case KeyClass::disk:
     case KeyClass::volume: return parse_uuid(id).ok();
     case KeyClass::cluster_measurement:
+    case KeyClass::cluster_secrets:
     case KeyClass::ssh_ca: return id.empty();
     case KeyClass::object: return is_bucket(id);
   }
@@ -35,7 +36,8 @@ Result<KeyClass> key_class_from(uint8_t number) {
     case KeyClass::cluster_measurement:
     case KeyClass::volume:
     case KeyClass::ssh_ca:
-    case KeyClass::object: return static_cast<KeyClass>(number);
+    case KeyClass::object:
+    case KeyClass::cluster_secrets: return static_cast<KeyClass>(number);
   }
   return fail(Code::bad_key_class, "keys.class");
 }
@@ -47,6 +49,7 @@ const char* key_class_name(KeyClass key_class) {
     case KeyClass::volume: return "volume";
     case KeyClass::ssh_ca: return "ssh-ca";
     case KeyClass::object: return "object";
+    case KeyClass::cluster_secrets: return "cluster/secrets";
   }
   trap("keys.class_name");
 }

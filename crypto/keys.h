@@ -24,10 +24,11 @@ enum class KeyClass : uint8_t {
   volume = 3,               // id: lower-case UUID
   ssh_ca = 4,               // id: empty; "cstl/1/ssh-ca"
   object = 5,               // id: bucket name, [a-z0-9.-]{3,63}
+  cluster_secrets = 6,      // id: empty; "cstl/1/cluster/secrets": what the API server encrypts Secrets in etcd with
 };
 
 Result<KeyClass> key_class_from(uint8_t number);  // bad_key_class
-const char* key_class_name(KeyClass key_class);   // "disk", "cluster/measurement", "volume", "ssh-ca", "object"
+const char* key_class_name(KeyClass key_class);   // "disk", "cluster/measurement", "volume", …, "cluster/secrets"
 
 // Errors: bad_key_class when the id is not of the class's form.
 Result<Key32> derive_key(const MasterSecret& master, KeyClass key_class, std::string_view id);

@@ -30,6 +30,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes body = Bytes(data, size).skip(1);
   if (data[0] == 0) init_request(body);
   if (data[0] == 1) decode_again<InitProgress>(body);
-  if (data[0] == 2) decode_again<InitResponse>(body);
+  if (data[0] == 2) decode_secret_again<InitResponse>(body);
   return 0;
 }

@@ -22,6 +22,7 @@ NodeState node_of(const Metadata& metadata) {
 
 Result<Admission> Admission::from_init(const InitRequest& request, const Metadata& metadata, const Uuid& disk,
                                        int64_t now, std::string* problem) {
+  if (!request.cluster.empty()) return fail(Code::unsupported, "init.cluster");
   TRY(check_reference_values(request.reference_values, now, problem));
   Admission out;
   out.node = node_of(metadata);
@@ -35,10 +36,9 @@ Result<Admission> Admission::from_init(const InitRequest& request, const Metadat
   return out;
 }
 
-Result<Admission> Admission::from_ticket(const JoinTicket& ticket, const Metadata& metadata, int64_t now,
-                                         std::string* problem) {
+Result<Admission> Admission::from_ticket(const JoinTicket& ticket, const Metadata& metadata, std::string* problem) {
   bool control_plane = metadata.role == Role::control_plane;
-  if (ticket.master.has_value() != control_plane || ticket.reference_values.empty() == control_plane) {
+  if (control_plane || ticket.kubernetes) {
     if (problem) *problem = "the ticket is one of another role";
     return fail(Code::bad_value, "ticket.role");
   }
@@ -48,11 +48,6 @@ Result<Admission> Admission::from_ticket(const JoinTicket& ticket, const Metadat
   out.node.owner_key = ticket.owner_key;
   TRY_LET(out.node.cluster_id, derive_cluster_id(ticket.measurement_key, ticket.measurement_salt));
   out.disk_key = ticket.disk_key.clone();
-  if (control_plane) {
-    TRY(check_reference_values(ticket.reference_values, now, problem));
-    out.master = MasterSecret{ticket.master->key.clone(), ticket.master->salt.clone()};
-    out.reference_values = std::string(ticket.reference_values.text());
-  }
   return out;
 }
 

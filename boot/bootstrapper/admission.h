@@ -26,8 +26,7 @@ struct Admission {
   static Result<Admission> from_init(const InitRequest& request, const Metadata& metadata, const Uuid& disk, int64_t now,
                                      std::string* problem);
   // From a ticket. Also bad_value when the ticket does not fit the role.
-  static Result<Admission> from_ticket(const JoinTicket& ticket, const Metadata& metadata, int64_t now,
-                                       std::string* problem);
+  static Result<Admission> from_ticket(const JoinTicket& ticket, const Metadata& metadata, std::string* problem);
 };
 
 // Where things are; the defaults are those of a machine.

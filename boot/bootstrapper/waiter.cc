@@ -100,7 +100,7 @@ Status Waiter::open_join_poller() {
   config.on_ticket = [this](const Endpoint& endpoint, Joined joined) {
     if (admission_) return;
     std::string why;
-    auto admission = Admission::from_ticket(joined.ticket, metadata_, time(nullptr), &why);
+    auto admission = Admission::from_ticket(joined.ticket, metadata_, &why);
     if (!admission) {
       log_error("join.ticket_refused", admission.error(), {{"joinservice", endpoint_text(endpoint)}, {"problem", why}});
       return loop_.stop();
@@ -152,8 +152,8 @@ void Waiter::hand_over() {
       InitResponse response;
       response.cluster_id = admission_->node.cluster_id;
       response.disk = settings_.disk;
-      auto body = response.encode(MutBytes(space, sizeof space));
-      if (body) tell(FrameType::init_response, *body);
+      auto body = response.encode();
+      if (body) tell(FrameType::init_response, body->declassify());
       return;
     }
     if (!client) return;

@@ -65,7 +65,7 @@ struct JoinAttempt::Impl {
   AppraisalPolicy policy;
   FrameType request = FrameType::join_request;
   FrameType answer = FrameType::join_ticket;
-  uint8_t body[64 + kMaxNodeName];
+  uint8_t body[kMaxJoinRequest];
   size_t body_size = 0;
   bool sent = false;
   std::optional<Frame> ticket;

@@ -7,7 +7,7 @@ namespace cstl {
 namespace {
 constexpr std::string_view kInitLabel = "cstl-init-1";
 constexpr size_t kMaxProgress = 256;
-constexpr size_t kInitSize = 32 + 2 * kKeySize + 32 + 65 + 4 + 64;  // with empty reference values
+constexpr size_t kInitSize = 32 + 2 * kKeySize + 32 + 65 + 4 + 4 + 64;  // with nothing of variable length
 constexpr size_t kSignature = 64;
 }  // namespace
 
@@ -20,6 +20,7 @@ Result<InitRequest> InitRequest::decode(Bytes body) {
   TRY_LET(m.measurement_salt, r.fixed<32>());
   TRY_LET(m.owner_key, r.fixed<65>());
   TRY_LET(m.reference_values, r.bytes32(kMaxReferenceValues));
+  TRY_LET(m.cluster, r.bytes32(kMaxCluster));
   TRY_LET(m.signature, r.fixed<kSignature>());
   TRY(r.finish());
   return m;
@@ -27,13 +28,15 @@ Result<InitRequest> InitRequest::decode(Bytes body) {
 
 Result<SecretBuffer> InitRequest::encode(const InitRequest& m, const SigningKey& owner, const Secret<32>& exporter) {
   if (m.reference_values.size() > kMaxReferenceValues) return fail(Code::too_long, "init.reference_values");
-  TRY_LET(SecretBuffer out, write_secrets(kInitSize + m.reference_values.size(), [&](Writer& w) {
+  if (m.cluster.size() > kMaxCluster) return fail(Code::too_long, "init.cluster");
+  TRY_LET(SecretBuffer out, write_secrets(kInitSize + m.reference_values.size() + m.cluster.size(), [&](Writer& w) {
     w.bytes(m.init_secret.declassify());
     w.bytes(m.master.key.declassify());
     w.bytes(m.master.salt.declassify());
     w.bytes(m.measurement_salt);
     w.bytes(owner.point());
     w.bytes32(m.reference_values);
+    w.bytes32(m.cluster);
     w.bytes(P256Signature{});
   }));
   size_t signed_size = out.size() - kSignature;
@@ -74,15 +77,18 @@ Result<InitResponse> InitResponse::decode(Bytes body) {
   InitResponse m;
   TRY_LET(m.cluster_id, r.fixed<32>());
   TRY_LET(m.disk, r.fixed<16>());
+  TRY_LET(m.kubeconfig, r.bytes16(kMaxKubeconfig));
   TRY(r.finish());
   return m;
 }
 
-Result<Bytes> InitResponse::encode(MutBytes out) const {
-  Writer w(out);
-  w.bytes(cluster_id);
-  w.bytes(disk);
-  return w.finish();
+Result<SecretBuffer> InitResponse::encode() const {
+  if (kubeconfig.size() > kMaxKubeconfig) return fail(Code::too_long, "init.kubeconfig");
+  return write_secrets(cluster_id.size() + disk.size() + 2 + kubeconfig.size(), [&](Writer& w) {
+    w.bytes(cluster_id);
+    w.bytes(disk);
+    w.bytes16(kubeconfig);
+  });
 }
 
 Result<Digest32> owner_digest(std::string_view label, const Secret<32>& exporter, Bytes signed_fields) {

@@ -26,6 +26,7 @@ TEST_CASE("every class derives its golden key") {
       {KeyClass::volume, kUuid, "e4ab67829b48f3104869553b9008983bbc1d1539a9e7d5a20fd9d354bb420d2a"},
       {KeyClass::ssh_ca, "", "ff17ceff6763295f1fb987660de80db78922bbc95cffc0e46a7c1b28e4ae719f"},
       {KeyClass::object, "backups.eu-1", "356fd09cd2bb62e2bb1316c5c123b05df8fa1ad5eaa115c1dc141ec0bb3365c0"},
+      {KeyClass::cluster_secrets, "", "7823abf6033ae8f45cea8ed7eeb23fd9d0e268510560bc0ec865a63264088b44"},
   };
   MasterSecret master = counting_master();
   for (const Row& row : rows) {
@@ -55,6 +56,7 @@ TEST_CASE("an id that is not of its class's form gets no key") {
       {"a zero behind the UUID", KeyClass::disk, std::string(kUuid) + std::string(1, '\0')},
       {"UUID without dashes", KeyClass::volume, "0123456789abcdef0123456789abcdef"},
       {"an id for the cluster", KeyClass::cluster_measurement, "x"},
+      {"an id for the secrets of the cluster", KeyClass::cluster_secrets, "x"},
       {"an id for the ssh CA", KeyClass::ssh_ca, kUuid},
       {"short bucket", KeyClass::object, "ab"},
       {"long bucket", KeyClass::object, std::string(64, 'a')},
@@ -67,7 +69,7 @@ TEST_CASE("an id that is not of its class's form gets no key") {
     CAPTURE(std::string(row.why));
     CHECK(derive_key(master, row.key_class, row.id).code() == Code::bad_key_class);
   }
-  for (int number : {0, 6, 9, 255}) CHECK(key_class_from(static_cast<uint8_t>(number)).code() == Code::bad_key_class);
+  for (int number : {0, 7, 9, 255}) CHECK(key_class_from(static_cast<uint8_t>(number)).code() == Code::bad_key_class);
 }
 
 TEST_CASE("a disk's passphrase is its key in lower-case hexadecimal") {

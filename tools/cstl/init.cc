@@ -53,7 +53,11 @@ Result<InitResponse> exchange(const Context& context, Session& session, const Ow
   TRY(session.send(FrameType::init_request, body.declassify()));
   for (;;) {
     TRY_LET(Frame frame, drive_to_any_frame(session));
-    if (frame.type == FrameType::init_response) return InitResponse::decode(frame.body.declassify());
+    if (frame.type == FrameType::init_response) {
+      TRY_LET(InitResponse response, InitResponse::decode(frame.body.declassify()));
+      response.kubeconfig = Bytes();  // borrowed from the frame
+      return response;
+    }
     if (frame.type != FrameType::init_progress) return fail(Code::frame_type, "init.answer");
     TRY_LET(InitProgress step, InitProgress::decode(frame.body.declassify()));
     progress(context, printable(step.text.text()));

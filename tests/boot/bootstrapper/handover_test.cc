@@ -29,41 +29,52 @@ std::string references() {
   return values.to_json();
 }
 
-JoinTicket ticket_of(Role role, const std::string& values) {
+JoinTicket ticket() {
   JoinTicket t;
   t.disk_key.fill().data()[0] = 1;
   t.measurement_key.fill().data()[0] = 2;
   t.measurement_salt.fill(3);
   t.owner_key.fill(5);
   t.owner_key[0] = 4;
-  if (role == Role::control_plane) {
-    MasterSecret master;
-    master.key.fill().data()[0] = 6;
-    master.salt.fill().data()[0] = 7;
-    t.master = std::move(master);
-    t.reference_values = values;
-  }
   return t;
 }
 
 constexpr int64_t kNow = 1790000000;
 
+InitRequest request_of(const std::string& values) {
+  InitRequest r;
+  r.master.key.fill().data()[0] = 6;
+  r.master.salt.fill().data()[0] = 7;
+  r.measurement_salt.fill(3);
+  r.owner_key.fill(5);
+  r.owner_key[0] = 4;
+  r.reference_values = values;
+  return r;
+}
+
+// A worker's from a ticket, a control plane's from an init request.
+Result<Admission> admission_of(Role role, const std::string& values, std::string* problem) {
+  if (role == Role::worker) return Admission::from_ticket(ticket(), metadata_of(role), problem);
+  return Admission::from_init(request_of(values), metadata_of(role), Uuid{}, kNow, problem);
+}
+
 }  // namespace
 
-TEST_CASE("admission: a ticket gives a worker its disk key only, a control plane also what it needs to serve joins") {
+TEST_CASE("admission: a ticket gives a worker its disk key only, init gives a control plane what it needs to serve joins") {
   std::string values = references(), problem;
   for (Role role : {Role::worker, Role::control_plane}) {
-    JoinTicket ticket = ticket_of(role, values);
-    auto a = Admission::from_ticket(ticket, metadata_of(role), kNow, &problem);
+    auto a = admission_of(role, values, &problem);
     REQUIRE_MESSAGE(a.ok(), problem);
     CHECK(a->node.name == "node-0");
     CHECK(a->node.role == role);
     CHECK(a->node.variant == Variant::tpm);
-    CHECK(a->node.owner_key == ticket.owner_key);
-    CHECK(a->node.cluster_id == *derive_cluster_id(ticket.measurement_key, ticket.measurement_salt));
-    CHECK(ct_equal(a->disk_key.declassify(), ticket.disk_key.declassify()));
+    CHECK(a->node.owner_key == ticket().owner_key);
     CHECK(a->master.has_value() == (role == Role::control_plane));
     CHECK(a->reference_values == (role == Role::control_plane ? values : ""));
+    if (role == Role::worker) {
+      CHECK(a->node.cluster_id == *derive_cluster_id(ticket().measurement_key, ticket().measurement_salt));
+      CHECK(ct_equal(a->disk_key.declassify(), ticket().disk_key.declassify()));
+    }
 
     auto encoded = encode_admission(*a);
     REQUIRE(encoded.ok());
@@ -79,25 +90,17 @@ TEST_CASE("admission: a ticket gives a worker its disk key only, a control plane
   }
 }
 
-TEST_CASE("admission: a ticket of another role, or with bad reference values, is refused") {
+TEST_CASE("admission: a ticket of another role, or bad reference values, are refused") {
   std::string values = references(), problem;
-  CHECK(Admission::from_ticket(ticket_of(Role::worker, values), metadata_of(Role::control_plane), kNow, &problem).code() ==
-        Code::bad_value);
-  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::worker), kNow, &problem).code() ==
-        Code::bad_value);
-  JoinTicket no_values = ticket_of(Role::control_plane, values);
-  no_values.reference_values = Bytes();
-  CHECK(Admission::from_ticket(no_values, metadata_of(Role::control_plane), kNow, &problem).code() == Code::bad_value);
-  std::string bad = "{}";
-  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, bad), metadata_of(Role::control_plane), kNow, &problem).code() ==
-        Code::reference_malformed);
-  CHECK(Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::control_plane), 4100000000, &problem)
-            .code() == Code::reference_expired);
+  CHECK(Admission::from_ticket(ticket(), metadata_of(Role::control_plane), &problem).code() == Code::bad_value);
+  CHECK(admission_of(Role::control_plane, "{}", &problem).code() == Code::reference_malformed);
+  CHECK(Admission::from_init(request_of(values), metadata_of(Role::control_plane), Uuid{}, 4100000000, &problem).code() ==
+        Code::reference_expired);
 }
 
 TEST_CASE("handover: each bad field of an admission has its own code") {
   std::string problem, values = references();
-  auto a = Admission::from_ticket(ticket_of(Role::worker, values), metadata_of(Role::worker), kNow, &problem);
+  auto a = admission_of(Role::worker, values, &problem);
   REQUIRE(a.ok());
   auto encoded = encode_admission(*a);
   REQUIRE(encoded.ok());
@@ -123,7 +126,7 @@ TEST_CASE("handover: admission and news pass through a socket pair; a closed, lo
   REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
   Fd left(pair[0]), right(pair[1]);
   std::string problem, values = references();
-  auto a = Admission::from_ticket(ticket_of(Role::control_plane, values), metadata_of(Role::control_plane), kNow, &problem);
+  auto a = admission_of(Role::control_plane, values, &problem);
   REQUIRE(a.ok());
   std::thread giver([&] { CHECK(give_admission(left.get(), *a).ok()); });
   auto taken = take_admission(right.get());

@@ -10,6 +10,7 @@ struct Sample {
   Secret<32> exporter = repeated<32>(7);
   InitRequest fields;
   std::string json = R"({"cstl":"reference-values/1"})";
+  std::string cluster = R"({"cstl":"cluster/1"})";
   SecretBuffer body{0};
 
   Sample() {
@@ -18,6 +19,7 @@ struct Sample {
     fields.master.salt = repeated<32>(3);
     fields.measurement_salt.fill(4);
     fields.reference_values = json;
+    fields.cluster = cluster;
     Result<SecretBuffer> encoded = InitRequest::encode(fields, owner, exporter);
     REQUIRE(encoded.ok());
     body = std::move(*encoded);
@@ -35,6 +37,7 @@ TEST_CASE("an init request comes back as it was written, signed by its owner") {
   CHECK(m->measurement_salt == sample.fields.measurement_salt);
   CHECK(m->owner_key == sample.owner.point());
   CHECK(m->reference_values.text() == sample.json);
+  CHECK(m->cluster.text() == sample.cluster);
   CHECK(InitRequest::verify_owner(sample.body.declassify(), sample.exporter).ok());
 }
 
@@ -80,6 +83,19 @@ TEST_CASE("reference values beyond their limit are neither written nor read") {
   CHECK(InitRequest::decode(body).code() == Code::too_long);
 }
 
+TEST_CASE("a cluster configuration may be absent, and has its limit") {
+  Sample sample;
+  sample.fields.cluster = Bytes();
+  Result<SecretBuffer> without = InitRequest::encode(sample.fields, sample.owner, sample.exporter);
+  REQUIRE(without.ok());
+  CHECK(InitRequest::decode(without->declassify())->cluster.empty());
+  std::vector<uint8_t> big(kMaxCluster + 1, 'x');
+  sample.fields.cluster = big;
+  CHECK(InitRequest::encode(sample.fields, sample.owner, sample.exporter).code() == Code::too_long);
+  sample.fields.cluster = Bytes(big).first(kMaxCluster);
+  CHECK(InitRequest::encode(sample.fields, sample.owner, sample.exporter).ok());
+}
+
 TEST_CASE("moving an init request wipes where it came from") {
   Sample sample;
   Result<InitRequest> first = InitRequest::decode(sample.body.declassify());
@@ -117,11 +133,17 @@ TEST_CASE("progress and response come back as they were written, within their li
   InitResponse response;
   response.cluster_id.fill(9);
   response.disk.fill(8);
-  written = response.encode(space);
-  REQUIRE(written.ok());
-  CHECK(InitResponse::decode(*written)->cluster_id == response.cluster_id);
-  CHECK(InitResponse::decode(*written)->disk == response.disk);
-  refuse_cuts(*written, [](Bytes rest) { return InitResponse::decode(rest).code(); });
-  std::array<uint8_t, 47> small{};
-  CHECK(response.encode(small).code() == Code::too_long);
+  std::string kubeconfig = "apiVersion: v1";
+  for (const std::string& text : {std::string(), kubeconfig}) {
+    response.kubeconfig = text;
+    Result<SecretBuffer> encoded = response.encode();
+    REQUIRE(encoded.ok());
+    CHECK(InitResponse::decode(encoded->declassify())->cluster_id == response.cluster_id);
+    CHECK(InitResponse::decode(encoded->declassify())->disk == response.disk);
+    CHECK(InitResponse::decode(encoded->declassify())->kubeconfig.text() == text);
+    refuse_cuts(encoded->declassify(), [](Bytes rest) { return InitResponse::decode(rest).code(); });
+  }
+  std::vector<uint8_t> large(kMaxKubeconfig + 1, 'x');
+  response.kubeconfig = large;
+  CHECK(response.encode().code() == Code::too_long);
 }
