@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
 image=$root/build/image/cstl.efi
-export PATH=$root/build/release:$PATH
+export PATH=${CSTL_PROGRAMS:-$root/build/release}:$PATH  # the programs of another build may be tried
 firmware=$(tools/deps/image.sh --print-prefix)
 work=${CSTL_E2E_WORK:-$(mktemp -d "${TMPDIR:-/tmp}/cstl-e2e-XXXXXX")}
 step_names=()

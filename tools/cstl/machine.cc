@@ -1,8 +1,10 @@
 #include "tools/cstl/machine.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
@@ -16,12 +18,13 @@
 #include "svc/wire/join.h"
 #include "tools/cstl/command.h"
 #include "tools/cstl/process.h"
+#include "tools/cstl/switch.h"
 
 namespace cstl::cli {
 
 namespace {
 using nlohmann::json;
-constexpr size_t kMaxMachines = 256 * 1024;
+constexpr size_t kMaxList = 256 * 1024;
 constexpr int kPrepareMs = 60000;
 constexpr int kStartMs = 30000;
 constexpr int64_t kMib = int64_t{1} << 20;
@@ -112,7 +115,7 @@ Result<Digest32> init_secret_hash(const std::string& workspace) {
   return sha256({secret.declassify()});
 }
 
-// The first control plane waits for init; everyone else joins through the control planes' forwarded ports.
+// The first control plane waits for init; everyone else joins through the control planes.
 Status write_metadata(const std::string& workspace, const Config& config, const Machine& machine,
                       const std::vector<Machine>& all) {
   json join = json::array();
@@ -120,13 +123,13 @@ Status write_metadata(const std::string& workspace, const Config& config, const 
   for (const Machine& other : all) {
     if (other.role != Role::control_plane || other.untrusted) continue;
     if (first == nullptr) first = &other;
-    if (other.name != machine.name) join.push_back("10.0.2.2:" + std::to_string(other.join));
+    if (other.name != machine.name) join.push_back(other.address() + ":9090");
   }
   json metadata = {{"cstl", "metadata/1"},
                    {"name", machine.name},
                    {"role", role_name(machine.role)},
                    {"variant", variant_name(config.variant)},
-                   {"network", {{"address", "10.0.2.15/24"}, {"gateway", "10.0.2.2"}}},
+                   {"network", {{"address", machine.address() + "/24"}, {"gateway", "10.0.2.2"}}},
                    {"join", join}};
   if (first != nullptr && first->name == machine.name) {
     TRY_LET(Digest32 hash, init_secret_hash(workspace));
@@ -164,12 +167,12 @@ Result<std::vector<Machine>> load_machines(const std::string& workspace, std::st
   std::vector<Machine> out;
   if (!exists(machines_path(workspace))) return out;
   *problem = machines_path(workspace);
-  TRY_LET(auto data, read_file(machines_path(workspace).c_str(), kMaxMachines));
-  TRY_LET(json document, parse_json(Bytes(data).text(), kMaxMachines));
+  TRY_LET(auto data, read_file(machines_path(workspace).c_str(), kMaxList));
+  TRY_LET(json document, parse_json(Bytes(data).text(), kMaxList));
   if (!document.is_array()) return fail(Code::workspace, "machines.kind");
   for (const json& element : document) {
     JsonObject entry(element, Code::workspace, "machines.", problem);
-    TRY(entry.members({"name", "role", "image", "untrusted", "init", "join", "verify", "recover"}));
+    TRY(entry.members({"name", "role", "image", "untrusted", "number", "init", "join", "verify", "recover", "api"}));
     Machine machine;
     TRY_LET(machine.name, entry.text("name", kMaxNodeName));
     if (!valid_node_name(machine.name)) return entry.wrong("name", "is no machine's name");
@@ -177,11 +180,13 @@ Result<std::vector<Machine>> load_machines(const std::string& workspace, std::st
     TRY_LET(machine.role, role_from_name(role));
     TRY_LET(machine.image, entry.text("image", PATH_MAX));
     machine.untrusted = entry.has("untrusted") && element["untrusted"] == true;
+    TRY_LET(machine.number, entry.number("number", 0, 0, kMaxMachines - 1));
     auto port = [&](const char* name) { return entry.number(name, 0, 1, 65535); };
     TRY_LET(machine.init, port("init"));
     TRY_LET(machine.join, port("join"));
     TRY_LET(machine.verify, port("verify"));
     TRY_LET(machine.recover, port("recover"));
+    TRY_LET(machine.api, port("api"));
     out.push_back(machine);
   }
   problem->clear();
@@ -192,14 +197,21 @@ Status store_machines(const std::string& workspace, const std::vector<Machine>& 
   json document = json::array();
   for (const Machine& machine : machines) {
     document.push_back({{"name", machine.name}, {"role", role_name(machine.role)}, {"image", machine.image},
-                        {"untrusted", machine.untrusted}, {"init", machine.init}, {"join", machine.join},
-                        {"verify", machine.verify}, {"recover", machine.recover}});
+                        {"untrusted", machine.untrusted}, {"number", machine.number}, {"init", machine.init},
+                        {"join", machine.join}, {"verify", machine.verify}, {"recover", machine.recover},
+                        {"api", machine.api}});
   }
   return write_file_durably(machines_path(workspace).c_str(), document.dump(2) + "\n");
 }
 
-Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image) {
+Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image,
+                             const std::vector<Machine>& others) {
   Machine machine;
+  auto taken = [&](int64_t number) {
+    return std::any_of(others.begin(), others.end(), [&](const Machine& other) { return other.number == number; });
+  };
+  while (taken(machine.number)) ++machine.number;
+  if (machine.number >= kMaxMachines) return fail(Code::no_space, "machine.number");
   machine.name = name;
   machine.role = role;
   machine.image = image;
@@ -207,6 +219,7 @@ Result<Machine> plan_machine(const std::string& name, Role role, const std::stri
   TRY_LET(machine.join, free_port());
   TRY_LET(machine.verify, free_port());
   TRY_LET(machine.recover, free_port());
+  TRY_LET(machine.api, free_port());
   return machine;
 }
 
@@ -258,9 +271,8 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                   folder, folder + "/swtpm.log", kStartMs));
   *problem = folder + "/qemu.log";
   auto words = qemu_words(in_workspace(workspace, config.mini.firmware_code), config.mini.memory_mib, how);
-  auto forward = [&](int64_t host, int guest) {
-    return ",hostfwd=tcp:127.0.0.1:" + std::to_string(host) + "-:" + std::to_string(guest);
-  };
+  char mac[32];
+  std::snprintf(mac, sizeof mac, "52:54:00:c5:71:%02x", static_cast<unsigned>(machine.number & 0xff));
   words.insert(words.end(),
                {"-drive", "if=pflash,format=raw,file=vars.fd",
                 "-drive", "if=none,id=esp,format=raw,readonly=on,file=esp.img",
@@ -269,13 +281,12 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                 "-device", "virtio-blk-pci,drive=state,serial=cstl-state,romfile=",
                 "-chardev", "socket,id=tpm,path=swtpm.sock", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
                 "-device", "tpm-crb,tpmdev=tpm0",
-                "-netdev", "user,id=net,ipv6=off" + forward(machine.init, 9000) + forward(machine.join, 9090) +
-                               forward(machine.verify, 9091) + forward(machine.recover, 9999),
-                "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci,romfile=",
+                "-netdev", "dgram,id=net," + lan_port(machine.name),
+                "-device", std::string("virtio-net-pci,netdev=net,romfile=,mac=") + mac, "-device", "virtio-rng-pci,romfile=",
                 "-fw_cfg", "name=opt/cstl/metadata,file=metadata.json",
                 "-chardev", "file,id=console,path=serial.log,append=on", "-serial", "chardev:console",
                 "-daemonize", "-pidfile", "qemu.pid"});
-  return run_program(words, folder, folder + "/qemu.log", kStartMs);
+  return run_program(words, folder, folder + "/qemu.log", kStartMs, mini_folder(workspace));
 }
 
 bool machine_runs(const std::string& workspace, const Machine& machine) {

@@ -1,5 +1,5 @@
 // One local virtual machine: QEMU (q35, OVMF), swtpm with an endorsement certificate of the workspace's own CA, a state
-// disk, user networking with forwarded ports on 127.0.0.1. Everything of it lies in cstl-mini/NAME/: serial.log is its
+// disk, perhaps the shared root disk, a place in the LAN (lan.h) with ports of 127.0.0.1 that lead to it. Everything of it lies in cstl-mini/NAME/: serial.log is its
 // console, qemu.log and swtpm.log are the programs' own words.
 #pragma once
 
@@ -10,13 +10,17 @@
 
 namespace cstl::cli {
 
+constexpr int64_t kMaxMachines = 200;
+
 struct Machine {
   std::string name;
   Role role = Role::worker;
   std::string image;       // the UKI that it boots
   bool untrusted = false;  // added by hand to try something: not part of the cluster's records
-  int64_t init = 0, join = 0, verify = 0, recover = 0;  // forwarded ports on 127.0.0.1
+  int64_t number = 0;      // 0..kMaxMachines-1: decides its address and MAC address; not used twice
+  int64_t init = 0, join = 0, verify = 0, recover = 0, api = 0;  // forwarded ports on 127.0.0.1
 
+  std::string address() const { return "10.0.2." + std::to_string(15 + number); }  // in the LAN
   std::string endpoint(int64_t port) const { return "127.0.0.1:" + std::to_string(port); }
   NodeFacts facts() const { return {name, role, endpoint(verify), endpoint(recover)}; }
 };
@@ -29,8 +33,9 @@ std::string ca_certificate_path(const std::string& workspace);  // PEM of the CA
 Result<std::vector<Machine>> load_machines(const std::string& workspace, std::string* problem);
 Status store_machines(const std::string& workspace, const std::vector<Machine>& machines);
 
-// Free ports for a new machine. Errors: io.
-Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image);
+// A new machine: free ports and an address that none of `others` has. Errors: io, no_space (the LAN is full).
+Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image,
+                             const std::vector<Machine>& others);
 
 // Makes what is missing in its folder: TPM state, firmware variables, ESP, state disk, metadata. Idempotent; the TPM and
 // the state disk of an existing machine are kept. `problem` names the log to read.

@@ -5,10 +5,12 @@
 #include "svc/wire/join.h"
 #include "tools/cstl/client.h"
 #include "tools/cstl/command.h"
+#include "tools/cstl/lan.h"
 #include "tools/cstl/init.h"
 #include "tools/cstl/machine.h"
 #include "tools/cstl/measure.h"
 #include "tools/cstl/process.h"
+#include "tools/cstl/switch.h"
 
 namespace cstl::cli {
 
@@ -56,6 +58,12 @@ int start(const Context& context, const Config& config, const Machine& machine, 
   if (machine_runs(context.workspace, machine)) return kExitOk;
   std::string problem;
   Status done = prepare_machine(context.workspace, config, machine, all, &problem);
+  // A gateway that ended forwards nobody's ports any more.
+  for (const Machine& other : all) {
+    if (done.ok() && (other.name == machine.name || machine_runs(context.workspace, other))) {
+      done = join_lan(context.workspace, other, &problem);
+    }
+  }
   if (done.ok()) {
     progress(context, "starting " + machine.name + (how == Acceleration::kvm ? " (KVM)" : " (software emulation)"));
     done = start_machine(context.workspace, config, machine, how, &problem);
@@ -92,7 +100,7 @@ Result<std::vector<Machine>> plan_all(const Context& context, const Config& conf
     for (int i = 0; i < count; ++i) {
       std::string name = std::string(prefix) + "-" + std::to_string(i);
       if (find(machines, name) != nullptr) continue;
-      TRY_LET(Machine machine, plan_machine(name, role, image));
+      TRY_LET(Machine machine, plan_machine(name, role, image, machines));
       machines.push_back(machine);
     }
     return success();
@@ -160,6 +168,9 @@ int down(const Context& context) {
     Status stopped = stop_machine(context.workspace, machine);
     if (!stopped.ok()) return failure(context, "stopping " + machine.name, stopped.error());
   }
+  if (Status stopped = stop_lan(context.workspace); !stopped.ok()) {
+    return failure(context, "stopping the network", stopped.error());
+  }
   std::string folder = mini_folder(context.workspace);
   if (!context.arguments.has("keep") && access(folder.c_str(), F_OK) == 0) {
     Status removed = run_program({"rm", "-rf", "--", folder}, "/", "/dev/null", 60000);
@@ -203,7 +214,7 @@ int add(const Context& context, const Config& config, const std::string& name) {
   auto role = role_from_name(context.arguments.get("role", "worker"));
   if (!role.ok()) return failure(context, "mini add", fail(Code::usage, "mini.role"), "--role control-plane|worker");
   std::string image = in_workspace(context.workspace, context.arguments.get("image", config.mini.image));
-  auto machine = plan_machine(name, *role, image);
+  auto machine = plan_machine(name, *role, image, *machines);
   if (!machine.ok()) return failure(context, "mini add", machine.error());
   machine->untrusted = context.arguments.has("untrusted");
   machines->push_back(*machine);
@@ -221,6 +232,7 @@ int run(const Context& context) {
   const auto& words = context.arguments.positional();
   std::string verb = words.empty() ? "" : words[0];
   std::vector<std::string> names(words.begin() + (words.empty() ? 0 : 1), words.end());
+  if (verb == "switch") return run_switch();
   if (verb == "down") return down(context);
   if (verb == "status") return show(context);
   std::string problem;
