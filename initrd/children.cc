@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
@@ -29,13 +30,24 @@ Status hide_file_system() {
 
 }  // namespace
 
-void run_program(const char* const* arguments) {
+int execute(const char* const* arguments) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  const char* environment[] = {"PATH=/usr/bin:/usr/sbin:/bin:/sbin", "HOME=/root", "LC_ALL=C", nullptr};
+  (void)signal(SIGPIPE, SIG_DFL);  // PID 1 ignores it, and exec keeps that
+  const char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/opt/cstl/bin", "HOME=/root", "LC_ALL=C", nullptr};
   execve(arguments[0], const_cast<char* const*>(arguments), const_cast<char* const*>(environment));
+  return errno;
+}
+
+void run_program(const char* const* arguments) {
+  (void)execute(arguments);
   _exit(127);
+}
+
+void keep_from_oom_killer() {
+  auto file = open_file("/proc/self/oom_score_adj", O_WRONLY);
+  if (file) (void)write_all(file->get(), "-999");  // a kernel that refuses leaves us where everyone is
 }
 
 Status confine_self(uid_t id, const SeccompPolicy& calls) {

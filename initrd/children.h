@@ -7,8 +7,13 @@
 
 namespace cstl {
 
-// In a forked child: default signals, a short fixed environment, exec. Ends the child with 127 if that fails.
+// In a forked child: default signals, a short fixed environment, exec. Returns errno if that fails.
+int execute(const char* const* arguments);
+// The same; ends the child with 127 if that fails.
 [[noreturn]] void run_program(const char* const* arguments);
+
+// In a forked child that the machine cannot do without: when memory ends, others go first (oom_score_adj -999).
+void keep_from_oom_killer();
 
 // In a forked child that goes on without exec, once everything that it needs is open: no new privileges, no dumps, user
 // and group `id`, no other groups, no capability, no new process, no byte to a file, no path (Landlock), and only the

@@ -14,13 +14,17 @@
 #include "attest/tpm/device.h"
 #include "crypto/base/log.h"
 #include "crypto/hash.h"
+#include "initrd/cgroups.h"
 #include "initrd/cmdline.h"
 #include "initrd/devices.h"
 #include "initrd/modules.h"
 #include "initrd/mounts.h"
 #include "initrd/network.h"
+#include "initrd/places.h"
+#include "initrd/root.h"
 #include "initrd/statedisk.h"
 #include "initrd/supervise.h"
+#include "initrd/sysctl.h"
 #include "initrd/unlock.h"
 #include "initrd/verity.h"
 
@@ -33,7 +37,7 @@ constexpr int kTpmWaitMs = 15000;
 struct Boot {
   CommandLine options;
   Metadata metadata;
-  bool chrooted = false;
+  bool in_root = false;  // after the switch of root
   std::optional<StateDisk> disk;
 };
 
@@ -58,10 +62,12 @@ Status prepare(Boot& boot) {
   return success();
 }
 
+void module_refused(const std::string& path, const Error& error) {
+  log_error("module.refused", error, {{"module", path}});
+}
+
 Status load_drivers(Boot&) {
-  TRY_LET(const ModuleCount count, load_modules(kModuleList, [](const std::string& path, const Error& error) {
-            log_error("module.refused", error, {{"module", path}});
-          }));
+  TRY_LET(const ModuleCount count, load_modules(kModuleList, module_refused));
   log_info("modules.loaded", {{"loaded", int64_t{count.loaded}}, {"not_needed", int64_t{count.absent}}});
   start_luks();
   return crypto_start();
@@ -96,11 +102,26 @@ Status open_root(Boot& boot) {
   return success();
 }
 
-// After the state disk is mounted, since a bind takes along only what is mounted by then.
+// The last thing that the initramfs is for was to unlock the state disk.
 Status choose_programs(Boot& boot) {
   if (!boot.options.roothash) return success();
-  TRY_LET(boot.chrooted, prepare_sysroot());
-  log_info("programs.chosen", {{"from", boot.chrooted ? "root" : "initramfs"}});
+  boot.in_root = root_has_programs();
+  if (boot.in_root) TRY(switch_root());
+  log_info("programs.chosen", {{"from", boot.in_root ? "root" : "initramfs"}});
+  return success();
+}
+
+Status prepare_node(Boot& boot) {
+  if (!boot.in_root) return success();
+  TRY_LET(const std::string controllers, mount_cgroups());
+  TRY(mount_places());
+  TRY(write_names(boot.metadata, boot.disk->uuid()));
+  TRY_LET(const ModuleCount count, load_modules(kNodeModuleList, module_refused));
+  apply_sysctls("/proc/sys", [](const char* name, const Error& error) {
+    log_error("sysctl.refused", error, {{"name", name}});
+  });
+  TRY(share_mounts());
+  log_info("node.prepared", {{"modules", int64_t{count.loaded}}, {"cgroup_controllers", controllers}});
   return success();
 }
 
@@ -184,14 +205,14 @@ struct Step {
 constexpr Step kSteps[] = {
     {"prepare", prepare}, {"modules", load_drivers}, {"tpm", find_tpm},       {"metadata", read_metadata},
     {"network", start_network}, {"root", open_root}, {"disk", find_disk},     {"state", mount_disk},
-    {"count", count_boot},      {"programs", choose_programs},
+    {"count", count_boot},      {"programs", choose_programs}, {"node", prepare_node},
 };
 
 [[noreturn]] void give_up(const char* step, const Error& error, Boot& boot) {
   log_error("boot.failed", error, {{"step", step}, {"reboot_in_seconds", int64_t{boot.options.failure_delay}}});
   const int64_t end = monotonic_ms() + int64_t{1000} * boot.options.failure_delay;
   while (monotonic_ms() < end) usleep(100 * 1000);
-  leave(PowerAction::reboot, boot.disk ? &*boot.disk : nullptr);
+  leave(PowerAction::reboot, boot.disk ? &*boot.disk : nullptr, boot.in_root);
 }
 
 [[noreturn]] void run() {
@@ -201,9 +222,9 @@ constexpr Step kSteps[] = {
     if (const Status status = step.run(boot); !status.ok()) give_up(step.name, status.error(), boot);
   }
   log_info("boot.ready", {{"milliseconds", monotonic_ms()}});
-  auto action = supervise(*boot.disk, boot.chrooted);
+  auto action = supervise(*boot.disk, boot.in_root);
   if (!action) give_up("bootstrapper", action.error(), boot);
-  leave(*action, &*boot.disk);
+  leave(*action, &*boot.disk, boot.in_root);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Kernel modules, in the order that the image lists them (/etc/cstl/modules: one absolute path per line).
+// Kernel modules, in the order that the image lists them, one absolute path per line: /etc/cstl/modules of the initramfs,
+// and /etc/cstl/node-modules of a root under dm-verity.
 #pragma once
 
 #include <functional>
@@ -9,6 +10,7 @@
 namespace cstl {
 
 constexpr const char* kModuleList = "/etc/cstl/modules";
+constexpr const char* kNodeModuleList = "/etc/cstl/node-modules";
 
 struct ModuleCount {
   int loaded = 0;

@@ -21,7 +21,7 @@ constexpr Mount kMounts[] = {
     {"sysfs", "/sys", kPlain, nullptr, "mount.sys"},
     {"devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=0755", "mount.dev"},
     {"securityfs", "/sys/kernel/security", kPlain, nullptr, "mount.securityfs"},
-    {"tmpfs", "/run", kPlain, "mode=0755,size=64m", "mount.run"},
+    {"tmpfs", "/run", kPlain, "mode=0755,size=20%", "mount.run"},
     {"tmpfs", "/tmp", kPlain, "mode=1777,size=64m", "mount.tmp"},
 };
 

@@ -13,6 +13,7 @@
 
 #include "crypto/base/fd.h"
 #include "initrd/devices.h"
+#include "initrd/root.h"
 
 namespace cstl {
 namespace {
@@ -68,17 +69,5 @@ Status mount_verity_root(const Digest32& roothash) {
     return fail(Code::mount_failed, "mount.root", Origin::errno_value, errno);
   return success();
 }
-
-Result<bool> prepare_sysroot() {
-  const std::string root = kSysroot;
-  if (access((root + "/usr/bin/cstl-bootstrapper").c_str(), X_OK) != 0) return false;
-  for (const char* folder : {"/dev", "/proc", "/sys", "/run"}) {
-    if (mount(folder, (root + folder).c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
-      return fail(Code::mount_failed, "mount.bind", Origin::errno_value, errno);
-  }
-  return true;
-}
-
-void release_sysroot() { (void)umount2((std::string(kSysroot) + "/run").c_str(), MNT_DETACH); }
 
 }  // namespace cstl
