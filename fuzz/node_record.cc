@@ -1,7 +1,7 @@
 // The joinservice's record of a node: what parses, re-encodes to itself.
 #include <cstdlib>
 
-#include "svc/joinservice/store.h"
+#include "svc/joinservice/nodes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cstl;

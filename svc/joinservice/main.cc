@@ -1,31 +1,42 @@
-// cstl-joinservice: admits machines whose attestation passes, and gives each the key of its own disk.
+// cstl-joinservice: admits machines whose attestation passes, and gives each the keys, the token and the certificate of
+// its own node and nothing else. Line mode keeps its records in files; `--store kubernetes` keeps them in the cluster.
 #include <fcntl.h>
 
 #include <ctime>
 
-#include "attest/tpm/issue.h"
 #include "crypto/base/log.h"
-#include "svc/joinservice/join.h"
-#include "svc/joinservice/keys.h"
+#include "svc/attester/client.h"
+#include "svc/joinservice/desk.h"
+#include "svc/joinservice/file_store.h"
 #include "svc/joinservice/references.h"
 #include "svc/run/lockdown.h"
-#include "svc/run/server.h"
 #include "svc/run/service.h"
 
 namespace cstl {
 namespace {
 
+constexpr const char* kKubernetes = "kubernetes";   // as --store
 constexpr std::initializer_list<Option> kOptions = {
-    {"--salt", "HEX", nullptr, "the cluster's measurement salt, 64 digits (public)"},
     {"--listen", "ADDRESS:PORT", "0.0.0.0:9090", "TCP endpoint to serve"},
-    {"--store", "FOLDER", "/run/cstl/state/joinservice", "the store: reference-values.json, owner.key, nodes/"},
-    {"--keyservice", "PATH", "/run/cstl/keyservice.sock", "the keyservice's unix socket"},
-    {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM"},
-    {"--variant", "VARIANT", "qemu-vtpm", "the attestation variant of this machine"},
-    {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
+    {"--store", "FOLDER", "/run/cstl/state/joinservice",
+     "the file store: reference-values.json, owner.key, nodes/; or 'kubernetes'"},
+    {"--salt", "HEX", "", "file store: the cluster's measurement salt, 64 digits (public)"},
+    {"--keyservice", "PATH", "/run/cstl/keyservice/keyservice.sock", "the keyservice's unix socket"},
+    {"--attester", "PATH", "/run/cstl/attester/attester.sock", "the attester's unix socket"},
     {"--max-sessions", "N", "128", "open sessions at a time"},
+    {"--cluster", "FOLDER", "/etc/cstl/cluster", "kubernetes: cluster.json, measurement-salt, owner-key, ca-hash"},
+    {"--references", "FILE", "/etc/cstl/reference-values/reference-values.json", "kubernetes: what machines must match"},
+    {"--pki", "FOLDER", "/etc/cstl/pki", "kubernetes: ca.crt, ca.key, … for control planes"},
+    {"--api", "URL", "", "kubernetes: the API server; '' for the service account of this pod"},
+    {"--api-ca", "FILE", "", "kubernetes, with --api: PEM of the cluster's CA"},
+    {"--api-certificate", "FILE", "", "kubernetes, with --api: PEM of a client certificate"},
+    {"--api-key", "FILE", "", "kubernetes, with --api: PEM of its key"},
 };
 constexpr int kReloadMs = 1000;
+constexpr int kFactsMs = 10'000;
+constexpr int kAttesterMs = 20'000;     // it may be starting, too
+constexpr int kLineRequestMs = 10'000;
+constexpr size_t kMaxCa = 8192;
 
 int64_t unix_seconds() {
   timespec now{};
@@ -33,15 +44,100 @@ int64_t unix_seconds() {
   return now.tv_sec;
 }
 
-class JoinService {
+const char* event_of(FrameType request) { return request == FrameType::join_request ? "node.joined" : "node.rejoined"; }
+
+void log_node(FrameType request, const NodeRecord& record) {
+  log_info(event_of(request), {{"name", record.name}, {"role", role_name(record.role)}, {"disk", uuid_text(record.disk)},
+                               {"identity", to_hex(record.identity)}, {"set", record.reference_set}});
+}
+
+void log_end(const SessionEnd& end) {
+  if (end.served && end.error.code == Code::closed) return;  // the request's own line says it
+  std::string verdict = end.verdict != nullptr && !end.verdict->passed() ? end.verdict->summary() : "";
+  log_error("session.failed", end.error, {{"peer", end.peer}, {"verdict", verdict}, {"says", end.peer_text}});
+}
+
+// What both modes share: evidence, reference values, the listener, the loop.
+struct Frontend {
+  std::unique_ptr<TlsIdentity> identity;
+  Fd listener;
+  std::unique_ptr<SocketAttester> attester;
+  std::unique_ptr<QuoteBatch> batch;
+  std::optional<ReferenceFile> references;
+  AppraisalPolicy policy;
+  std::unique_ptr<Server> server;
+  Loop loop;
+
+  // Before the process is confined.
+  Status open(const Arguments& arguments) {
+    TRY_LET(identity, TlsIdentity::create());
+    TRY_LET(listener, listen_tcp(arguments.get("--listen"), 128));
+    return success();
+  }
+
+  // After it: the attester knows the service's user and nobody else.
+  Status prepare(const Arguments& arguments, const std::string& reference_file) {
+    TRY_LET(attester, SocketAttester::create(arguments.get("--attester"), kAttesterMs));
+    batch = std::make_unique<QuoteBatch>(*attester);
+    std::string problem;
+    auto file = ReferenceFile::open(reference_file, unix_seconds(), &problem);
+    if (!file.ok()) {
+      log_error("references.bad", file.error(), {{"problem", problem}});
+      return file.error();
+    }
+    references = std::move(*file);
+    policy.values = &references->values();
+    policy.cluster = ClusterRule::outside;
+    policy.now = unix_seconds();
+    loop.every(kReloadMs, [this] { reload(); });
+    return success();
+  }
+
+  void reload() {
+    policy.now = unix_seconds();
+    std::string place;
+    auto changed = references->refresh(policy.now, &place);
+    if (!changed.ok()) {
+      log_error("references.rejected", changed.error(), {{"problem", place}});
+    } else if (*changed) {
+      log_info("references.loaded", {{"sets", static_cast<int64_t>(references->values().sets.size())}});
+    }
+  }
+
+  Status listen(const Arguments& arguments, int request_ms, std::vector<RequestRule> requests) {
+    ServerConfig config;
+    config.identity = identity.get();
+    config.attester = batch.get();
+    config.demand = &policy;
+    TRY_LET(config.max_sessions, arguments.number("--max-sessions", 1, 4096));
+    config.request_ms = request_ms;
+    config.requests = std::move(requests);
+    config.on_end = log_end;
+    TRY_LET(server, Server::create(std::move(listener), std::move(config)));
+    loop.add(*server);
+    return success();
+  }
+
+  Status run(const Arguments& arguments, size_t nodes, const LockdownReport& report) {
+    log_info("service.ready", {{"listen", arguments.get("--listen")}, {"nodes", static_cast<int64_t>(nodes)},
+                               {"sets", static_cast<int64_t>(references->values().sets.size())},
+                               {"landlock", report.landlock_abi}});
+    return loop.run();
+  }
+};
+
+// --- line mode ---
+
+class LineDesk {
  public:
-  JoinService(Store store, Keyservice keys, const P256Point& owner, const Digest32& salt)
+  LineDesk(FileStore store, Keyservice keys, const P256Point& owner, const Digest32& salt)
       : store_(std::move(store)), keys_(std::move(keys)), owner_(owner), salt_(salt) {}
 
   // The record is saved before the ticket leaves: after a power cut between the two, the machine joins again.
   Status join(Exchange& exchange) {
     TRY_LET(JoinRequest request, JoinRequest::decode(exchange.body));
-    TRY_LET(NodeRecord record, decide_join(request, exchange.session.peer_verdict(), store_, unix_seconds()));
+    TRY_LET(NodeRecord record, decide_join(request, exchange.session.peer_verdict(), store_.nodes(), nullptr,
+                                           unix_seconds(), nullptr));
     JoinTicket ticket;
     TRY_LET(ticket.disk_key, keys_.key(KeyClass::disk, uuid_text(record.disk)));
     TRY_LET(ticket.measurement_key, keys_.key(KeyClass::cluster_measurement, ""));
@@ -50,29 +146,24 @@ class JoinService {
     TRY_LET(SecretBuffer body, ticket.encode());
     TRY(store_.save(record));
     TRY(exchange.session.send(FrameType::join_ticket, body.declassify()));
-    log_node("node.joined", record);
+    log_node(FrameType::join_request, record);
     return success();
   }
 
   Status rejoin(Exchange& exchange) {
     TRY_LET(RejoinRequest request, RejoinRequest::decode(exchange.body));
-    TRY_LET(NodeRecord record, decide_rejoin(request, exchange.session.peer_verdict(), store_));
+    TRY_LET(NodeRecord record, decide_rejoin(request, exchange.session.peer_verdict(), store_.nodes()));
     RejoinTicket ticket;
     TRY_LET(ticket.disk_key, keys_.key(KeyClass::disk, uuid_text(record.disk)));
     TRY_LET(ticket.measurement_key, keys_.key(KeyClass::cluster_measurement, ""));
     TRY_LET(SecretBuffer body, ticket.encode());
     TRY(exchange.session.send(FrameType::rejoin_ticket, body.declassify()));
-    log_node("node.rejoined", record);
+    log_node(FrameType::rejoin_request, record);
     return success();
   }
 
  private:
-  static void log_node(const char* event, const NodeRecord& record) {
-    log_info(event, {{"name", record.name}, {"role", role_name(record.role)}, {"disk", uuid_text(record.disk)},
-                     {"identity", to_hex(record.identity)}, {"set", record.reference_set}});
-  }
-
-  Store store_;
+  FileStore store_;
   Keyservice keys_;
   P256Point owner_;
   Digest32 salt_;
@@ -86,82 +177,128 @@ Result<P256Point> read_owner_key(const std::string& path) {
   return point;
 }
 
-void log_end(const SessionEnd& end) {
-  if (end.served && end.error.code == Code::closed) return;  // the request's own line says it
-  std::string verdict = end.verdict != nullptr && !end.verdict->passed() ? end.verdict->summary() : "";
-  log_error("session.failed", end.error, {{"peer", end.peer}, {"verdict", verdict}, {"says", end.peer_text}});
-}
-
-Status serve(const Arguments& arguments) {
+Status serve_line(const Arguments& arguments) {
   const std::string& folder = arguments.get("--store");
   Digest32 salt{};
   TRY(from_hex(arguments.get("--salt"), salt));
-  TRY_LET(size_t max_sessions, arguments.number("--max-sessions", 1, 4096));
-
-  tpm::IssueConfig issue;
-  TRY_LET(issue.variant, variant_from_name(arguments.get("--variant")));
-  issue.event_log = arguments.get("--event-log");
-  TRY_LET(std::unique_ptr<tpm::Device> device, tpm::Device::open(arguments.get("--tpm")));
-  TRY_LET(std::unique_ptr<tpm::Issuer> issuer, tpm::Issuer::create(*device, issue));
-  QuoteBatch batch(*issuer);
-  TRY_LET(std::unique_ptr<TlsIdentity> identity, TlsIdentity::create());
-  TRY_LET(Fd listener, listen_tcp(arguments.get("--listen"), 128));
-
+  Frontend front;
+  TRY(front.open(arguments));
   // The store belongs to the service's user: root touches nothing inside of it.
   TRY_LET(LockdownReport report,
           lock_down(kJoinserviceUid, kJoinserviceSeccomp, kJoinserviceLandlock, {{"$state", folder.c_str()}}));
 
   std::vector<std::string> damaged;
-  TRY_LET(Store store, Store::open(folder, &damaged));
+  TRY_LET(FileStore store, FileStore::open(folder, &damaged));
   for (const std::string& name : damaged) log_warning("store.damaged", {{"file", name}});
   TRY_LET(P256Point owner, read_owner_key(folder + "/owner.key"));
+  TRY(front.prepare(arguments, folder + "/reference-values.json"));
+  size_t nodes = store.nodes().size();
+  LineDesk desk(std::move(store), Keyservice(arguments.get("--keyservice")), owner, salt);
+  TRY(front.listen(arguments, kLineRequestMs,
+                   {{FrameType::join_request, 1, [&desk](Exchange& e) { return desk.join(e); }},
+                    {FrameType::rejoin_request, 1, [&desk](Exchange& e) { return desk.rejoin(e); }}}));
+  return front.run(arguments, nodes, report);
+}
+
+// --- Kubernetes ---
+
+void log_problem(const char* what, const Error& error, const std::string& problem) {
+  log_error("api.failed", error, {{"request", what}, {"says", problem}});
+}
+
+void log_job(FrameType request, const NodeRecord* record, const Error& error, const std::string& node,
+             const std::string& why) {
+  if (record != nullptr) return log_node(request, *record);
+  log_error(request == FrameType::join_request ? "node.refused" : "node.rejoin_refused", error, {{"name", node}, {"why", why}});
+}
+
+StoreHooks store_hooks() {
+  StoreHooks hooks;
+  hooks.on_damaged = [](const std::string& name, const Error& error) { log_error("store.damaged", error, {{"node", name}}); };
+  hooks.on_problem = log_problem;
+  hooks.on_synced = [](size_t nodes) { log_info("store.synced", {{"nodes", static_cast<int64_t>(nodes)}}); };
+  return hooks;
+}
+
+CertificateHooks certificate_hooks() {
+  CertificateHooks hooks;
+  hooks.on_serving_approved = [](const std::string& node, const std::string& request) {
+    log_info("certificate.approved", {{"node", node}, {"request", request}});
+  };
+  hooks.on_serving_left = [](const std::string& request, const std::string& requester, const Error& error) {
+    log_error("certificate.left", error, {{"requester", requester}, {"request", request}});
+  };
+  hooks.on_problem = log_problem;
+  return hooks;
+}
+
+Result<kubernetes::Access> access_of(const Arguments& arguments) {
+  if (arguments.get("--api").empty()) return kubernetes::Access::in_cluster();
+  return kubernetes::Access::with_certificate(arguments.get("--api"), arguments.get("--api-ca"),
+                                              arguments.get("--api-certificate"), arguments.get("--api-key"));
+}
+
+std::string folder_of(const std::string& file) {
+  size_t slash = file.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
+}
+
+Status serve_kubernetes(const Arguments& arguments) {
+  Frontend front;
+  TRY(front.open(arguments));
+  TRY_LET(kubernetes::Access access, access_of(arguments));
+  TRY_LET(std::vector<uint8_t> ca, read_file(access.ca_file.c_str(), kMaxCa));
+  const std::string account = folder_of(access.token_file.empty() ? access.ca_file : access.token_file);
+  TRY_LET(std::unique_ptr<kubernetes::Client> client, kubernetes::Client::create(std::move(access)));
+  const std::string references = folder_of(arguments.get("--references"));
+  TRY_LET(LockdownReport report,
+          lock_down(kJoinserviceUid, kJoinserviceKubernetesSeccomp, kJoinserviceKubernetesLandlock,
+                    {{"$cluster", arguments.get("--cluster").c_str()}, {"$references", references.c_str()},
+                     {"$pki", arguments.get("--pki").c_str()}, {"$account", account.c_str()}}, Tcp::connect));
+
   std::string problem;
-  auto references = ReferenceFile::open(folder + "/reference-values.json", unix_seconds(), &problem);
-  if (!references.ok()) {
-    log_error("references.bad", references.error(), {{"problem", problem}});
-    return references.error();
+  auto facts = ClusterFacts::read(arguments.get("--cluster"), &problem);
+  if (!facts.ok()) {
+    log_error("cluster.bad", facts.error(), {{"problem", problem}});
+    return facts.error();
   }
-
-  AppraisalPolicy policy;
-  policy.values = &references->values();
-  policy.cluster = ClusterRule::outside;
-  policy.now = unix_seconds();
-  size_t nodes = store.size();
-  JoinService service(std::move(store), Keyservice(arguments.get("--keyservice")), owner, salt);
-
-  ServerConfig config;
-  config.identity = identity.get();
-  config.attester = &batch;
-  config.demand = &policy;
-  config.max_sessions = max_sessions;
-  config.request_ms = 10000;
-  config.requests.push_back({FrameType::join_request, 1, [&service](Exchange& e) { return service.join(e); }});
-  config.requests.push_back({FrameType::rejoin_request, 1, [&service](Exchange& e) { return service.rejoin(e); }});
-  config.on_end = log_end;
-  TRY_LET(std::unique_ptr<Server> server, Server::create(std::move(listener), std::move(config)));
-  Loop loop;
-  loop.add(*server);
-  loop.every(kReloadMs, [&] {
-    policy.now = unix_seconds();
+  TRY(front.prepare(arguments, arguments.get("--references")));
+  Loop& loop = front.loop;
+  loop.add(*client);
+  KubernetesStore store(*client, loop, store_hooks());
+  Certificates certificates(*client, loop, store.nodes(), certificate_hooks());
+  ControlPlaneLock lock(*client, loop);
+  Keyservice keys(arguments.get("--keyservice"));
+  JoinDesk::Parts parts{client.get(), &loop, &store, &certificates, &lock, &*facts, &keys,
+                        std::string(Bytes(ca).text()), arguments.get("--pki")};
+  JoinDesk desk(std::move(parts), DeskHooks{log_job, log_problem});
+  TRY(front.listen(arguments, kJobMs + 5000,
+                   {{FrameType::join_request, 1, [&desk](Exchange& e) { return desk.join(e); }},
+                    {FrameType::rejoin_request, 1, [&desk](Exchange& e) { return desk.rejoin(e); }}}));
+  desk.serve_with(*front.server);
+  store.start();
+  certificates.start();
+  loop.every(kFactsMs, [&] {
     std::string place;
-    auto changed = references->refresh(policy.now, &place);
-    if (!changed.ok()) {
-      log_error("references.rejected", changed.error(), {{"problem", place}});
-    } else if (*changed) {
-      log_info("references.loaded", {{"sets", static_cast<int64_t>(references->values().sets.size())}});
+    auto again = ClusterFacts::read(arguments.get("--cluster"), &place);
+    if (again.ok()) {
+      *facts = std::move(*again);
+    } else {
+      log_error("cluster.rejected", again.error(), {{"problem", place}});
     }
   });
-  log_info("service.ready", {{"listen", arguments.get("--listen")}, {"nodes", static_cast<int64_t>(nodes)},
-                             {"sets", static_cast<int64_t>(references->values().sets.size())},
-                             {"landlock", report.landlock_abi}});
-  return loop.run();
+  return front.run(arguments, 0, report);
+}
+
+Status serve(const Arguments& arguments) {
+  return arguments.get("--store") == kKubernetes ? serve_kubernetes(arguments) : serve_line(arguments);
 }
 
 }  // namespace
 }  // namespace cstl
 
 int main(int argc, char** argv) {
-  return cstl::service_main(
-      argc, argv,
-      {"cstl-joinservice", "Admits attested machines and gives each the key of its own disk.", cstl::kOptions, cstl::serve});
+  return cstl::service_main(argc, argv,
+                            {"cstl-joinservice", "Admits attested machines and gives each the keys of its own node.",
+                             cstl::kOptions, cstl::serve});
 }

@@ -15,6 +15,8 @@ struct Grant {
 constexpr Grant kGrants[] = {
     {kJoinserviceUid, KeyClass::disk},
     {kJoinserviceUid, KeyClass::cluster_measurement},
+    // For tickets of control planes alone: the joinservice asks after the reference set admitted that role.
+    {kJoinserviceUid, KeyClass::cluster_secrets},
 };
 }  // namespace
 

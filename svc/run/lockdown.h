@@ -28,6 +28,8 @@ constexpr uid_t kJoinserviceUid = 901;          // the group has the same number
 constexpr uid_t kKeyserviceUid = 902;
 constexpr uid_t kVerificationserviceUid = 903;
 constexpr uid_t kBootstrapperUid = 904;
+constexpr uid_t kAttesterUid = 905;
+constexpr uid_t kNodenetworkUid = 906;
 
 struct SeccompPolicy {
   const sock_filter* program;
@@ -45,9 +47,10 @@ struct LandlockPolicy {
 };
 
 // Written by tools/policyc from policy/.
-extern const SeccompPolicy kBootstrapperSeccomp, kJoinserviceSeccomp, kKeyserviceSeccomp, kVerificationserviceSeccomp;
-extern const LandlockPolicy kBootstrapperLandlock, kJoinserviceLandlock, kKeyserviceLandlock,
-    kVerificationserviceLandlock;
+extern const SeccompPolicy kAttesterSeccomp, kBootstrapperSeccomp, kJoinserviceSeccomp, kJoinserviceKubernetesSeccomp,
+    kKeyserviceSeccomp, kVerificationserviceSeccomp;
+extern const LandlockPolicy kAttesterLandlock, kBootstrapperLandlock, kJoinserviceLandlock,
+    kJoinserviceKubernetesLandlock, kKeyserviceLandlock, kVerificationserviceLandlock;
 
 struct LandlockPath {
   std::string_view name;   // "$state"

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "svc/joinservice/file_store.h"
 #include "tests/svc/joinservice/folder.h"
 
 namespace cstl {
@@ -25,9 +26,9 @@ Verdict verdict_of(const PlatformIdentity& identity, uint8_t roles, Code code = 
 // A store with one worker (kMachine on kDisk) and a damaged record (kBroken).
 struct Filled : test::Folder {
   Filled() {
-    REQUIRE(Store::open(path, &damaged).ok());
+    REQUIRE(FileStore::open(path, &damaged).ok());
     write("nodes/" + uuid_text(kBroken) + ".json", "{");
-    auto opened = Store::open(path, &damaged);
+    auto opened = FileStore::open(path, &damaged);
     REQUIRE(opened.ok());
     store = std::move(*opened);
     NodeRecord record;
@@ -39,7 +40,7 @@ struct Filled : test::Folder {
     REQUIRE(store.save(record).ok());
   }
   std::vector<std::string> damaged;
-  Store store;
+  FileStore store;
 };
 
 TEST_CASE("who may join") {
@@ -71,7 +72,7 @@ TEST_CASE("who may join") {
     request.disk = row.disk;
     request.role = row.role;
     request.name = "worker-9";
-    auto record = decide_join(request, row.verdict ? &*row.verdict : nullptr, filled.store, kNow);
+    auto record = decide_join(request, row.verdict ? &*row.verdict : nullptr, filled.store.nodes(), nullptr, kNow, nullptr);
     CHECK(record.code() == row.code);
     if (!record.ok()) continue;
     CHECK(record->disk == row.disk);
@@ -104,7 +105,7 @@ TEST_CASE("who may rejoin") {
     INFO(std::string(row.name));
     RejoinRequest request;
     request.disk = row.disk;
-    auto record = decide_rejoin(request, row.verdict ? &*row.verdict : nullptr, filled.store);
+    auto record = decide_rejoin(request, row.verdict ? &*row.verdict : nullptr, filled.store.nodes());
     CHECK(record.code() == row.code);
     if (record.ok()) CHECK(record->name == "worker-0");
   }

@@ -24,6 +24,10 @@ TEST_CASE("who may ask for which key") {
   const Row rows[] = {
       {"the joinservice, a disk", kJoinserviceUid, KeyClass::disk, kDisk, Code::ok},
       {"the joinservice, the measurement key", kJoinserviceUid, KeyClass::cluster_measurement, "", Code::ok},
+      {"the joinservice, the key of secrets in etcd", kJoinserviceUid, KeyClass::cluster_secrets, "", Code::ok},
+      {"the joinservice, the same with an id", kJoinserviceUid, KeyClass::cluster_secrets, "x", Code::bad_key_class},
+      {"the joinservice, an object's key", kJoinserviceUid, KeyClass::object, "bucket", Code::bad_key_class},
+      {"the verificationservice, the key of secrets in etcd", kVerificationserviceUid, KeyClass::cluster_secrets, "", Code::peer_credentials},
       {"the joinservice, a disk that is no UUID", kJoinserviceUid, KeyClass::disk, "../master", Code::bad_key_class},
       {"the joinservice, a disk in capitals", kJoinserviceUid, KeyClass::disk, "0B1C7A52-3f5e-4c11-9d80-6d2f1f0e0a01", Code::bad_key_class},
       {"the joinservice, a measurement key with an id", kJoinserviceUid, KeyClass::cluster_measurement, kDisk, Code::bad_key_class},

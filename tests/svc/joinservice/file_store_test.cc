@@ -1,4 +1,4 @@
-#include "svc/joinservice/store.h"
+#include "svc/joinservice/file_store.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -73,50 +73,50 @@ TEST_CASE("malformed records are refused, each with its code") {
 TEST_CASE("records survive a new start; what is no record is named and holds its disk") {
   test::Folder folder;
   std::vector<std::string> damaged;
-  auto store = Store::open(folder.path, &damaged);
+  auto store = FileStore::open(folder.path, &damaged);
   REQUIRE(store.ok());
   REQUIRE(store->save(record_of(kDisk, 1)).ok());
   folder.write("nodes/" + uuid_text(kFresh) + ".json", record_of(kDisk, 2).to_json());  // another disk's content
   folder.write("nodes/odd.json", "{}");
   folder.write("nodes/" + uuid_text(Uuid{0xdd}) + ".json.tmp", "{");                    // a power cut in a write
 
-  auto again = Store::open(folder.path, &damaged);
+  auto again = FileStore::open(folder.path, &damaged);
   REQUIRE(again.ok());
-  REQUIRE(again->find(kDisk) != nullptr);
-  CHECK(again->find(kDisk)->to_json() == record_of(kDisk, 1).to_json());
-  CHECK(again->damaged(kFresh));
-  CHECK(again->find(kFresh) == nullptr);
+  REQUIRE(again->nodes().find(kDisk) != nullptr);
+  CHECK(again->nodes().find(kDisk)->to_json() == record_of(kDisk, 1).to_json());
+  CHECK(again->nodes().damaged(kFresh));
+  CHECK(again->nodes().find(kFresh) == nullptr);
   CHECK(damaged.size() == 2);
   CHECK(again->save(record_of(kFresh, 2)).code() == Code::record_malformed);
-  CHECK_FALSE(again->damaged(Uuid{0xdd}));
+  CHECK_FALSE(again->nodes().damaged(Uuid{0xdd}));
 }
 
 TEST_CASE("an identity has one record: a new disk replaces the old") {
   test::Folder folder;
   std::vector<std::string> damaged;
-  auto store = Store::open(folder.path, &damaged);
+  auto store = FileStore::open(folder.path, &damaged);
   REQUIRE(store.ok());
   REQUIRE(store->save(record_of(kDisk, 1)).ok());
   REQUIRE(store->save(record_of(Uuid{0xcc}, 2)).ok());
   REQUIRE(store->save(record_of(kFresh, 1)).ok());
-  CHECK(store->find(kDisk) == nullptr);
-  CHECK(store->find(kFresh) != nullptr);
-  CHECK(store->find(Uuid{0xcc}) != nullptr);
+  CHECK(store->nodes().find(kDisk) == nullptr);
+  CHECK(store->nodes().find(kFresh) != nullptr);
+  CHECK(store->nodes().find(Uuid{0xcc}) != nullptr);
   CHECK_FALSE(folder.has("nodes/" + uuid_text(kDisk) + ".json"));
-  CHECK(store->find_identity(record_of(kDisk, 1).identity)->disk == kFresh);
+  CHECK(store->nodes().find_identity(record_of(kDisk, 1).identity)->disk == kFresh);
 }
 
 TEST_CASE("a record that cannot be written leaves the store as it was") {
   test::Folder folder;
   std::vector<std::string> damaged;
-  auto store = Store::open(folder.path, &damaged);
+  auto store = FileStore::open(folder.path, &damaged);
   REQUIRE(store.ok());
   REQUIRE(store->save(record_of(kDisk, 1)).ok());
   std::filesystem::remove_all(folder.path + "/nodes");
   folder.write("nodes", "");  // a file where the folder was: every write fails
   CHECK_FALSE(store->save(record_of(kFresh, 1)).ok());
-  CHECK(store->find(kFresh) == nullptr);
-  CHECK(store->find(kDisk) != nullptr);
+  CHECK(store->nodes().find(kFresh) == nullptr);
+  CHECK(store->nodes().find(kDisk) != nullptr);
 }
 
 TEST_CASE("a full or read-only disk is no_space, and what stood there stays") {
@@ -124,7 +124,7 @@ TEST_CASE("a full or read-only disk is no_space, and what stood there stays") {
   REQUIRE(mount("none", folder.path.c_str(), "tmpfs", MS_NOSUID, "size=16k,nr_inodes=8") == 0);
   {
     std::vector<std::string> damaged;
-    auto store = Store::open(folder.path, &damaged);
+    auto store = FileStore::open(folder.path, &damaged);
     REQUIRE(store.ok());
     REQUIRE(store->save(record_of(kDisk, 1)).ok());
     Code last = Code::ok;
@@ -132,11 +132,11 @@ TEST_CASE("a full or read-only disk is no_space, and what stood there stays") {
     CHECK(last == Code::no_space);
     REQUIRE(mount("none", folder.path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, "") == 0);
     CHECK(store->save(record_of(kFresh, 1)).code() == Code::no_space);
-    auto again = Store::open(folder.path, &damaged);
+    auto again = FileStore::open(folder.path, &damaged);
     REQUIRE(again.ok());
-    CHECK(again->size() == store->size());
+    CHECK(again->nodes().size() == store->nodes().size());
     CHECK(damaged.empty());
-    CHECK(again->find(kDisk) != nullptr);
+    CHECK(again->nodes().find(kDisk) != nullptr);
   }
   CHECK(umount(folder.path.c_str()) == 0);
 }
@@ -144,7 +144,7 @@ TEST_CASE("a full or read-only disk is no_space, and what stood there stays") {
 TEST_CASE("killed at any moment of a save, a process leaves the old record or the new one, whole") {
   test::Folder folder;
   std::vector<std::string> damaged;
-  auto store = Store::open(folder.path, &damaged);
+  auto store = FileStore::open(folder.path, &damaged);
   REQUIRE(store.ok());
   REQUIRE(store->save(record_of(kDisk, 1)).ok());
   for (useconds_t delay = 0; delay < 4000; delay += 200) {

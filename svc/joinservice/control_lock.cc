@@ -1,0 +1,92 @@
+#include "svc/joinservice/control_lock.h"
+
+#include "crypto/base/utc.h"
+
+namespace cstl {
+
+namespace {
+using Json = nlohmann::json;
+constexpr const char* kBefore = "cstl.dev/ready-before";
+
+const Json* member(const Json* object, const char* name) {
+  if (object == nullptr || !object->is_object()) return nullptr;
+  auto found = object->find(name);
+  return found == object->end() ? nullptr : &*found;
+}
+
+std::string text(const Json* value) {
+  return value != nullptr && value->is_string() ? value->get_ref<const std::string&>() : std::string();
+}
+
+// MicroTime, "2026-11-21T03:00:00.000000Z", to the second.
+Result<int64_t> seconds_of(const std::string& micro_time) {
+  size_t dot = micro_time.find('.');
+  return parse_utc(dot == std::string::npos ? micro_time : micro_time.substr(0, dot) + "Z");
+}
+
+std::string micro_time(int64_t seconds) {
+  std::string out = utc_text(seconds);
+  if (!out.empty()) out.insert(out.size() - 1, ".000000");
+  return out;
+}
+}  // namespace
+
+LeaseState lease_state(const Json& lease, int64_t now) {
+  LeaseState out;
+  const Json* spec = member(&lease, "spec");
+  out.holder = text(member(spec, "holderIdentity"));
+  if (out.holder.empty()) return out;
+  out.before = text(member(member(member(&lease, "metadata"), "annotations"), kBefore));
+  out.seconds_left = kLeaseSeconds;
+  const Json* duration = member(spec, "leaseDurationSeconds");
+  auto taken = seconds_of(text(member(spec, "acquireTime")));
+  if (!taken.ok() || duration == nullptr || !duration->is_number_integer()) return out;
+  int64_t size = duration->get<int64_t>();
+  if (size < 0 || size > kLeaseSeconds || *taken > now + kLeaseSeconds) return out;
+  int64_t end = *taken + size;
+  out.seconds_left = end > now ? end - now : 0;
+  return out;
+}
+
+Json lease_object(const std::string& holder, const std::string& before, int64_t now, const std::string& resource_version) {
+  Json metadata = {{"name", "cstl-control-plane-join"}, {"namespace", "cstl-system"}};
+  if (!before.empty()) metadata["annotations"] = {{kBefore, before}};
+  if (!resource_version.empty()) metadata["resourceVersion"] = resource_version;
+  return {{"apiVersion", "coordination.k8s.io/v1"},
+          {"kind", "Lease"},
+          {"metadata", metadata},
+          {"spec",
+           {{"holderIdentity", holder},
+            {"leaseDurationSeconds", kLeaseSeconds},
+            {"acquireTime", micro_time(now)},
+            {"renewTime", micro_time(now)}}}};
+}
+
+Json free_lease(const std::string& resource_version) {
+  Json lease = lease_object("", "", 0, resource_version);
+  lease["spec"] = Json::object();
+  return lease;
+}
+
+std::string ready_since(const Json& node) {
+  const Json* conditions = member(member(&node, "status"), "conditions");
+  if (conditions == nullptr || !conditions->is_array()) return "";
+  for (const Json& condition : *conditions) {
+    if (text(member(&condition, "type")) == "Ready" && text(member(&condition, "status")) == "True") {
+      return text(member(&condition, "lastTransitionTime"));
+    }
+  }
+  return "";
+}
+
+bool node_has_joined(const Json& node, const LeaseState& lease) {
+  const Json* metadata = member(&node, "metadata");
+  if (text(member(metadata, "name")) != lease.holder) return false;
+  const Json* labels = member(metadata, "labels");
+  bool labelled = member(labels, "node-role.kubernetes.io/control-plane") != nullptr ||
+                  member(labels, "node-role.kubernetes.io/master") != nullptr;  // before 1.20
+  std::string since = ready_since(node);
+  return labelled && !since.empty() && since != lease.before;
+}
+
+}  // namespace cstl
