@@ -9,7 +9,9 @@ usage="image.sh OUT.tar NAME:TAG BINARY [UID]"
 [[ $# -eq 3 || $# -eq 4 ]] || die "three arguments are needed" "got $#" "$usage"
 out=$1 name=$2 binary=$3 user=${4:-}
 readable "$binary" "the program"
-ldd "$binary" >/dev/null 2>&1 && die "$binary is not static" "it asks for libraries that the image would not have" "link it statically"
+need readelf binutils
+! readelf -lW "$binary" 2>/dev/null | grep -q ' INTERP ' ||
+  die "$binary is not static" "it asks for libraries that the image would not have" "link it statically"
 scratch
 program=$(basename "$binary")
 install -D -m 0755 "$binary" "$tmp/rootfs/$program"
