@@ -8,6 +8,7 @@
 #   --metadata FILE    instance metadata (fw_cfg opt/cstl/metadata)
 #   --root FILE        a second disk with the partitions cstl-root and cstl-root-verity
 #   --state FILE       the state disk; default: a blank one of 4 GiB that goes away
+#   --memory MIB       default 1024; a Kubernetes control plane wants 2048
 #   --accel kvm        with KVM instead of emulation
 #   --kernel-prefix DIR
 #
@@ -17,7 +18,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 
 usage="boot.sh DISK [option…]; the head of this script lists the options"
-disk='' expect='' seconds=120 metadata='' root='' state='' accel=tcg given_prefix=''
+disk='' expect='' seconds=120 metadata='' root='' state='' accel=tcg memory=1024 given_prefix=''
 while [[ $# -gt 0 ]]; do
   case $1 in
     --*) [[ $# -ge 2 ]] || die "$1 needs a value" "it came last" "$usage" ;;&
@@ -26,6 +27,7 @@ while [[ $# -gt 0 ]]; do
     --metadata) metadata=$2; shift ;;
     --root) root=$2; shift ;;
     --state) state=$2; shift ;;
+    --memory) memory=$2; shift ;;
     --accel) accel=$2; shift ;;
     --kernel-prefix) given_prefix=$2; shift ;;
     -*) die "unknown option $1" "it isn't in the list" "$usage" ;;
@@ -55,9 +57,9 @@ for _ in {1..100}; do [[ -S $tmp/tpm.sock ]] && break; sleep 0.05; done
 
 # cx16=off: emulated, cmpxchg16b leaves garbage in EFLAGS (QEMU 7.2), and about
 # one boot in ten ends in a double fault. la57=off: shorter page walks.
-cpu=(-accel "tcg,thread=multi" -cpu "max,la57=off,cx16=off")
+cpu=(-accel "tcg,thread=multi" -cpu "max,la57=off,cx16=off,avx=off,avx2=off")
 [[ $accel != kvm ]] || cpu=(-accel kvm -cpu host)
-args=(-nodefaults -no-user-config -display none -no-reboot -M "q35,smm=off" "${cpu[@]}" -smp 1 -m 1024
+args=(-nodefaults -no-user-config -display none -no-reboot -M "q35,smm=off" "${cpu[@]}" -smp 1 -m "$memory"
   -drive "if=pflash,format=raw,unit=0,readonly=on,file=$prefix/OVMF_CODE.fd"
   -drive "if=pflash,format=raw,unit=1,file=$tmp/vars.fd"
   -chardev "socket,id=tpm,path=$tmp/tpm.sock" -tpmdev "emulator,id=tpm0,chardev=tpm" -device "tpm-crb,tpmdev=tpm0"
