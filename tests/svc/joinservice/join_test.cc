@@ -84,6 +84,93 @@ TEST_CASE("who may join") {
   }
 }
 
+// In Kubernetes: worker-0 (kMachine on kDisk, 10.0.2.16, a WireGuard key) and an object that cannot be read.
+TEST_CASE("who may join in Kubernetes") {
+  constexpr const char* kConfig = R"({"endpoint":"10.0.2.15:6443","sans":["api-0"],"service_cidr":"10.96.0.0/16"})";
+  auto facts = ClusterFacts::parse(kConfig, std::string(64, '0'), "04" + std::string(128, '0'), std::string(64, '0'), nullptr);
+  REQUIRE(facts.ok());
+  const WireguardKey key{1}, other_key{2};
+  Nodes nodes;
+  NodeRecord record;
+  record.disk = kDisk;
+  record.identity = kMachine;
+  record.name = "worker-0";
+  record.address = "10.0.2.16";
+  record.wireguard_key = key;
+  record.first_joined = kThen;
+  nodes.put("worker-0", record);
+  nodes.put_damaged("broken-0", kBroken);
+  struct Row {
+    const char* name;
+    PlatformIdentity machine;
+    Uuid disk;
+    const char* node;
+    Role role;
+    const char* address;
+    WireguardKey wireguard;
+    Code code;
+    const char* why;   // a part of it
+  };
+  const uint8_t both = kControl | kWorkers;
+  const Row rows[] = {
+      {"a new worker", kStranger, kFresh, "worker-1", Role::worker, "10.0.2.17", other_key, Code::ok, ""},
+      {"a new control plane", kStranger, kFresh, "control-1", Role::control_plane, "10.0.2.17", {}, Code::ok, ""},
+      {"the same worker again", kMachine, kDisk, "worker-0", Role::worker, "10.0.2.16", key, Code::ok, ""},
+      {"the same worker, fresh disk, new address and key", kMachine, kFresh, "worker-0", Role::worker, "10.0.2.18", other_key, Code::ok, ""},
+      {"another machine under its name", kStranger, kFresh, "worker-0", Role::worker, "10.0.2.17", other_key, Code::name_taken, "kubectl delete cstlnode worker-0"},
+      {"another machine with its disk", kStranger, kDisk, "worker-1", Role::worker, "10.0.2.17", other_key, Code::disk_taken, ""},
+      {"the same machine under another name", kMachine, kDisk, "worker-1", Role::worker, "10.0.2.16", key, Code::node_differs, "on record as worker-0"},
+      {"the same machine in another role", kMachine, kDisk, "worker-0", Role::control_plane, "10.0.2.16", key, Code::node_differs, "on record as worker"},
+      {"the API server's name", kStranger, kFresh, "kubernetes", Role::worker, "10.0.2.17", other_key, Code::name_taken, "API server"},
+      {"a name of its certificate", kStranger, kFresh, "api-0", Role::worker, "10.0.2.17", other_key, Code::name_taken, "API server"},
+      {"the API server's address", kStranger, kFresh, "worker-1", Role::worker, "10.0.2.15", other_key, Code::address_taken, "10.0.2.15"},
+      {"a service's address", kStranger, kFresh, "worker-1", Role::worker, "10.96.0.1", other_key, Code::address_taken, "10.96.0.1"},
+      {"another node's address", kStranger, kFresh, "worker-1", Role::worker, "10.0.2.16", other_key, Code::address_taken, "worker-0"},
+      {"no address", kStranger, kFresh, "worker-1", Role::worker, "", other_key, Code::bad_value, "address"},
+      {"a host name for an address", kStranger, kFresh, "worker-1", Role::worker, "worker-1", other_key, Code::bad_value, "address"},
+      {"another node's WireGuard key", kStranger, kFresh, "worker-1", Role::worker, "10.0.2.17", key, Code::key_taken, "worker-0"},
+      {"no WireGuard key", kStranger, kFresh, "worker-1", Role::worker, "10.0.2.17", {}, Code::ok, ""},
+      {"a name whose object is damaged", kStranger, kFresh, "broken-0", Role::worker, "10.0.2.17", other_key, Code::record_malformed, ""},
+      {"a disk whose object is damaged", kStranger, kBroken, "worker-1", Role::worker, "10.0.2.17", other_key, Code::record_malformed, ""},
+  };
+  for (const Row& row : rows) {
+    INFO(std::string(row.name));
+    JoinRequest request;
+    request.disk = row.disk;
+    request.role = row.role;
+    request.name = row.node;
+    request.address = row.address;
+    request.wireguard_key = row.wireguard;
+    Verdict verdict = verdict_of(row.machine, both);
+    std::string why;
+    auto decided = decide_join(request, &verdict, nodes, &*facts, kNow, &why);
+    CHECK(decided.code() == row.code);
+    CHECK(why.find(row.why) != std::string::npos);
+    if (decided.ok()) CHECK(decided->first_joined == (row.machine == kMachine ? kThen : kNow));
+  }
+  // The first control plane, which the bootstrapper recorded with the endpoint's address, may repeat its join.
+  record.identity = kStranger;
+  record.disk = kFresh;
+  record.name = "control-0";
+  record.address = "10.0.2.15";
+  record.role = Role::control_plane;
+  record.wireguard_key = other_key;
+  nodes.put("control-0", record);
+  JoinRequest again;
+  again.disk = kFresh;
+  again.role = Role::control_plane;
+  again.name = "control-0";
+  again.address = "10.0.2.15";
+  again.wireguard_key = other_key;
+  Verdict verdict = verdict_of(kStranger, both);
+  CHECK(decide_join(again, &verdict, nodes, &*facts, kNow, nullptr).ok());
+  // Two objects that claim one disk: nobody gets it.
+  record.name = "control-9";
+  record.identity = PlatformIdentity{9};
+  nodes.put("control-9", record);
+  CHECK(decide_join(again, &verdict, nodes, &*facts, kNow, nullptr).code() == Code::record_malformed);
+}
+
 TEST_CASE("who may rejoin") {
   struct Row {
     const char* name;
