@@ -10,7 +10,8 @@ export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
 make all image >/dev/null
 make -C "$copy" all image >"$copy/log" 2>&1 || { tail -n 20 "$copy/log"; exit 1; }
 different=0
-for file in build/release/cstl build/release/cstl-* build/image/initramfs.cpio.zst build/image/cstl.efi build/image/esp.img; do
+for file in build/release/cstl build/release/cstl-* build/image/initramfs.cpio.zst build/image/cstl.efi build/image/esp.img \
+  build/image/root.img build/image/node.efi; do
   if cmp -s "$file" "$copy/$file"; then
     echo "identical  $(sha256sum "$file")"
   else
