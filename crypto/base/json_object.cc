@@ -44,6 +44,10 @@ Result<std::string_view> JsonObject::text(const char* name, size_t max) const {
   return std::string_view(*text);
 }
 
+Result<std::string_view> JsonObject::optional_text(const char* name, size_t max) const {
+  return has(name) ? text(name, max) : std::string_view();
+}
+
 Status JsonObject::literal(const char* name, std::string_view expected) const {
   TRY_LET(std::string_view value, text(name, expected.size()));
   if (value != expected) return wrong(name, "has an unknown value");

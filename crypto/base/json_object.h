@@ -22,6 +22,8 @@ class JsonObject {
   bool has(const char* name) const;
   // The member, which must be a string of 1..max bytes; borrowed from the value.
   Result<std::string_view> text(const char* name, size_t max) const;
+  // Likewise; empty when it is missing.
+  Result<std::string_view> optional_text(const char* name, size_t max) const;
   // The member, which must be a string equal to `expected`.
   Status literal(const char* name, std::string_view expected) const;
   // The member, which must be an integer in [low, high]; `otherwise` when it is missing.

@@ -3,12 +3,8 @@
 
 namespace cstl::cli {
 
-namespace {
-constexpr int kRequestMs = 180000;  // a re-key under software emulation takes seconds; a stuck machine is still noticed
-}
-
 Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
-                                    std::string* detail, Verdict* verdict) {
+                                    std::string* detail, Verdict* verdict, int request_ms) {
   Connection out;
   TRY_LET(out.identity, TlsIdentity::create());
   out.policy = std::make_unique<AppraisalPolicy>(policy);
@@ -22,7 +18,7 @@ Result<Connection> connect_attested(const std::string& endpoint, const Appraisal
   SessionConfig config;
   config.identity = out.identity.get();
   config.demand = out.policy.get();
-  config.request_ms = kRequestMs;
+  config.request_ms = request_ms;
   TRY_LET(out.session, Session::create(std::move(*fd), config));
   Status opened = drive_to_open(*out.session, nullptr);
   const Verdict* seen = out.session->peer_verdict();

@@ -15,10 +15,14 @@ struct Connection {
   std::unique_ptr<Session> session;  // open; destroyed before what it borrows
 };
 
+// A re-key under software emulation takes seconds; a stuck machine is still noticed.
+constexpr int kRequestMs = 180000;
+
 // `endpoint` is a literal address and port. On error `detail` holds the peer's reason or the verdict's summary, and
 // `verdict` (if not null) is filled as far as appraisal came. `policy.values` must outlive the connection.
+// `request_ms`: how long the peer may stay silent afterwards.
 Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
-                                    std::string* detail, Verdict* verdict = nullptr);
+                                    std::string* detail, Verdict* verdict = nullptr, int request_ms = kRequestMs);
 
 // Whether aTLS answers at `endpoint` at all: says nothing about the machine behind it. A forwarded port accepts
 // connections even when nothing listens behind it, so the handshake is what counts.

@@ -14,6 +14,8 @@ int exit_code_of(Code code) {
     case Code::ok: return kExitOk;
     case Code::usage: return kExitUsage;
     case Code::config_malformed:
+    case Code::cluster_malformed:
+    case Code::kubernetes_version:
     case Code::workspace:
     case Code::reference_malformed:
     case Code::reference_empty:

@@ -18,7 +18,7 @@ int generate(const Context& context) {
     return failure(context, "config generate", fail(Code::exists, "config.exists"), path + ": --force replaces it");
   }
   Status made = make_folders(context.workspace, 0755);
-  if (made.ok()) made = write_file_durably(path.c_str(), config_template(name), 0644);
+  if (made.ok()) made = write_file_durably(path.c_str(), config_template(name, context.arguments.has("kubernetes")), 0644);
   if (!made.ok()) return failure(context, "config generate", made.error(), path);
   result(context, path + " written. Next: edit it, then cstl mini up, or cstl init for machines of your own.\n",
          {{"path", path}});
@@ -28,9 +28,10 @@ int generate(const Context& context) {
 
 const Command kConfigGenerate = {"config generate",
                                  "Write a commented cstl-conf.yaml into the workspace.",
-                                 "  --name NAME   of the cluster (default: demo)\n"
-                                 "  --force       replace an existing file\n",
-                                 {"force"},
+                                 "  --name NAME    of the cluster (default: demo)\n"
+                                 "  --kubernetes   with Kubernetes, and machines that are large enough for it\n"
+                                 "  --force        replace an existing file\n",
+                                 {"force", "kubernetes"},
                                  {"name"},
                                  generate};
 

@@ -1,13 +1,18 @@
 #include "tools/cstl/init.h"
 
+#include <cstdio>
+
 #include "crypto/base/fd.h"
 #include "svc/wire/init.h"
 #include "tools/cstl/client.h"
+#include "tools/cstl/kubeconfig.h"
 #include "tools/cstl/machine.h"
 
 namespace cstl::cli {
 
 namespace {
+using nlohmann::json;
+
 Result<Secret<32>> read_init_secret(const std::string& path) {
   TRY_LET(auto data, read_file(path.c_str(), 256));
   std::string_view text = Bytes(data).text();
@@ -41,27 +46,46 @@ Result<ClusterState> prepare_state(const Context& context, const Owner& owner, c
   return state;
 }
 
-Result<InitResponse> exchange(const Context& context, Session& session, const Owner& owner, const ClusterState& state,
-                              Secret<32> init_secret, const std::string& values_json) {
+struct Answer {
+  SecretBuffer body;
+  InitResponse response;  // borrows from body
+};
+
+// How long the machine may take between two signs of life: kubeadm waits for minutes, most of all under emulation.
+constexpr int kInitMs = 900000;
+
+Result<Answer> exchange(const Context& context, Session& session, const Owner& owner, const ClusterState& state,
+                        Secret<32> init_secret, const std::string& values_json, const std::string& cluster) {
   InitRequest request;
   request.init_secret = std::move(init_secret);
   request.master = MasterSecret{owner.master.key.clone(), owner.master.salt.clone()};
   request.measurement_salt = state.measurement_salt;
   request.owner_key = state.owner_key;
   request.reference_values = values_json;
+  request.cluster = cluster;
   TRY_LET(SecretBuffer body, InitRequest::encode(request, owner.key, session.exporter()));
   TRY(session.send(FrameType::init_request, body.declassify()));
+  int64_t begin = monotonic_ms();
   for (;;) {
     TRY_LET(Frame frame, drive_to_any_frame(session));
     if (frame.type == FrameType::init_response) {
       TRY_LET(InitResponse response, InitResponse::decode(frame.body.declassify()));
-      response.kubeconfig = Bytes();  // borrowed from the frame
-      return response;
+      return Answer{std::move(frame.body), response};
     }
     if (frame.type != FrameType::init_progress) return fail(Code::frame_type, "init.answer");
     TRY_LET(InitProgress step, InitProgress::decode(frame.body.declassify()));
-    progress(context, printable(step.text.text()));
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%4lld s  ", static_cast<long long>((monotonic_ms() - begin) / 1000));
+    progress(context, seconds + printable(step.text.text()));
   }
+}
+
+// What came back must be what was asked for, before anything of it is kept.
+Status keep(const Context& context, const Answer& answer, const ClusterState& state, const InitPlan& plan) {
+  if (!equal(answer.response.cluster_id, state.cluster_id)) return fail(Code::cluster_mismatch, "init.answer");
+  if (plan.cluster.empty() != answer.response.kubeconfig.empty()) return fail(Code::bad_value, "init.kubeconfig");
+  return plan.cluster.empty() ? success()
+                              : store_kubeconfig(context.workspace, answer.response.kubeconfig, plan.api);
 }
 }  // namespace
 
@@ -70,11 +94,15 @@ Result<InitPlan> init_plan(const Context& context, std::string* problem) {
   TRY_LET(Config config, load_config(context.workspace, problem));
   plan.endpoint = context.arguments.get("endpoint", config.init_endpoint);
   plan.init_secret_file = context.arguments.get("init-secret-file", config.init_secret_file);
+  if (config.kubernetes.has_value()) plan.cluster = config.kubernetes->to_json();
   if (plan.endpoint.empty()) {
     TRY_LET(std::vector<Machine> machines, load_machines(context.workspace, problem));
     for (const Machine& machine : machines) {
       if (machine.untrusted) continue;
-      if (machine.role == Role::control_plane && plan.endpoint.empty()) plan.endpoint = machine.endpoint(machine.init);
+      if (machine.role == Role::control_plane && plan.endpoint.empty()) {
+        plan.endpoint = machine.endpoint(machine.init);
+        plan.api = "https://" + machine.endpoint(machine.api);
+      }
       plan.nodes.push_back(machine.facts());
     }
     if (plan.init_secret_file.empty()) plan.init_secret_file = init_secret_path(context.workspace);
@@ -105,23 +133,28 @@ int initialise(const Context& context, const ReferenceValues& values, const std:
   policy.cluster = ClusterRule::outside;
   progress(context, "attesting " + plan.endpoint);
   std::string detail;
-  auto connection = connect_attested(plan.endpoint, policy, 30000, &detail);
+  auto connection = connect_attested(plan.endpoint, policy, 30000, &detail, nullptr, kInitMs);
   if (!connection.ok()) return failure(context, "attesting the control plane", connection.error(), detail);
 
   auto state = prepare_state(context, *owner, plan, &problem);
   if (!state.ok()) return failure(context, "cluster state", state.error(), problem);
   progress(context, "the machine passed; sending the master secret");
-  auto answer = exchange(context, *connection->session, *owner, *state, std::move(*init_secret), values_json);
-  if (answer.ok() && !equal(answer->cluster_id, state->cluster_id)) answer = fail(Code::cluster_mismatch, "init.answer");
-  if (!answer.ok()) {
-    return failure(context, "init", answer.error(),
+  auto answer = exchange(context, *connection->session, *owner, *state, std::move(*init_secret), values_json,
+                         plan.cluster);
+  Status kept = answer.ok() ? keep(context, *answer, *state, plan) : Status(answer.error());
+  if (!kept.ok()) {
+    return failure(context, "init", kept.error(),
                    printable(connection->session->peer_text()) +
                        " (repeat cstl init; if the machine has sealed its disk already, cstl recover opens it)");
   }
-  result(context,
-         "cluster " + to_hex(state->cluster_id) + " is initialised.\nKeep " + context.workspace +
-             "/cstl-mastersecret.json safe: it opens every disk of the cluster.\nNext: cstl verify\n",
-         {{"cluster_id", to_hex(state->cluster_id)}, {"disk", uuid_text(answer->disk)}});
+  std::string text = "cluster " + to_hex(state->cluster_id) + " is initialised.\nKeep " + context.workspace +
+                     "/cstl-mastersecret.json safe: it opens every disk of the cluster.\n";
+  json object = {{"cluster_id", to_hex(state->cluster_id)}, {"disk", uuid_text(answer->response.disk)}};
+  if (!plan.cluster.empty()) {
+    text += "Kubernetes: export KUBECONFIG=" + kubeconfig_path(context.workspace) + "\n";
+    object["kubeconfig"] = kubeconfig_path(context.workspace);
+  }
+  result(context, text + "Next: cstl verify\n", object);
   return kExitOk;
 }
 

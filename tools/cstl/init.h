@@ -10,8 +10,11 @@ struct InitPlan {
   std::string endpoint;            // of the first control plane's init server
   std::string init_secret_file;
   std::vector<NodeFacts> nodes;    // recorded in cstl-state.yaml
+  std::string cluster;             // JSON of ClusterConfig; empty: without Kubernetes
+  std::string api;                 // where the operator reaches the API: "https://127.0.0.1:40123"; empty: as nodes do
 };
-// Makes the cluster: attests the machine, sends it the master secret, records the cluster. May be repeated after a
+// Makes the cluster: attests the machine, sends it the master secret, records the cluster and, with Kubernetes, stores the
+// administrator's kubeconfig. May be repeated after a
 // failure: the master secret and the measurement salt are stored before anything is sent. Returns an exit code.
 int initialise(const Context& context, const ReferenceValues& values, const std::string& values_json,
                const InitPlan& plan);

@@ -138,7 +138,7 @@ Status write_metadata(const std::string& workspace, const Config& config, const 
   return write_file_durably((folder_of(workspace, machine) + "/metadata.json").c_str(), metadata.dump(2) + "\n");
 }
 
-std::vector<std::string> qemu_words(const std::string& firmware_code, int memory_mib, Acceleration how) {
+std::vector<std::string> qemu_words(const std::string& firmware_code, const MachineSize& size, Acceleration how) {
   std::vector<std::string> words = {"qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-user-config"};
   auto add = [&](std::initializer_list<const char*> more) { words.insert(words.end(), more.begin(), more.end()); };
   if (how == Acceleration::kvm) {
@@ -148,18 +148,14 @@ std::vector<std::string> qemu_words(const std::string& firmware_code, int memory
     // emulated vector units make the kernel's SHA-256 slower than its plain code.
     add({"-accel", "tcg,thread=multi", "-cpu", "max,la57=off,cx16=off,avx=off,avx2=off"});
   }
-  add({"-machine", "q35,smm=off", "-smp", "1", "-m"});
-  words.push_back(std::to_string(memory_mib));
-  add({"-drive"});
-  words.push_back("if=pflash,format=raw,readonly=on,file=" + firmware_code);
+  add({"-machine", "q35,smm=off"});
+  words.insert(words.end(), {"-smp", std::to_string(size.cpus), "-m", std::to_string(size.memory_mib), "-drive",
+                             "if=pflash,format=raw,readonly=on,file=" + firmware_code});
   return words;
 }
 }  // namespace
 
-std::string mini_folder(const std::string& workspace) {
-  char absolute[PATH_MAX];
-  return std::string(realpath(workspace.c_str(), absolute) != nullptr ? absolute : workspace.c_str()) + "/cstl-mini";
-}
+std::string mini_folder(const std::string& workspace) { return absolute_workspace(workspace) + "/cstl-mini"; }
 std::string init_secret_path(const std::string& workspace) { return mini_folder(workspace) + "/init-secret"; }
 std::string ca_certificate_path(const std::string& workspace) { return mini_folder(workspace) + "/ca/issuercert.pem"; }
 
@@ -232,7 +228,7 @@ Status prepare_machine(const std::string& workspace, const Config& config, const
     *problem = folder + "/swtpm.log";
     TRY(make_tpm(workspace, folder));
   }
-  *problem = in_workspace(workspace, config.mini.firmware_vars);
+  *problem = in_workspace(absolute_workspace(workspace), config.mini.firmware_vars);
   if (!exists(folder + "/vars.fd")) TRY(copy_file(*problem, folder + "/vars.fd"));
   *problem = machine.image + " (see " + folder + "/qemu.log)";
   TRY(make_esp(folder, machine.image));
@@ -251,7 +247,7 @@ Acceleration probe_acceleration(const std::string& workspace, const Config& conf
   }
   std::string serial = folder + "/probe.log";
   (void)unlink(serial.c_str());
-  auto words = qemu_words(in_workspace(workspace, config.mini.firmware_code), 256, Acceleration::kvm);
+  auto words = qemu_words(in_workspace(absolute_workspace(workspace), config.mini.firmware_code), MachineSize{1, 256}, Acceleration::kvm);
   words.insert(words.end(), {"-serial", "file:" + serial, "-snapshot", "-no-reboot"});
   // With nothing to boot, OVMF reports that on its serial console within a second or two; then it waits for ever.
   (void)run_program(words, folder, folder + "/probe-qemu.log", 4000);  // what it printed decides, not how it ended
@@ -270,7 +266,8 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                    "--log", "file=" + folder + "/swtpm.log,level=1"},
                   folder, folder + "/swtpm.log", kStartMs));
   *problem = folder + "/qemu.log";
-  auto words = qemu_words(in_workspace(workspace, config.mini.firmware_code), config.mini.memory_mib, how);
+  auto words = qemu_words(in_workspace(absolute_workspace(workspace), config.mini.firmware_code),
+                          machine.role == Role::control_plane ? config.mini.control_plane : config.mini.worker, how);
   char mac[32];
   std::snprintf(mac, sizeof mac, "52:54:00:c5:71:%02x", static_cast<unsigned>(machine.number & 0xff));
   words.insert(words.end(),
@@ -286,6 +283,11 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                 "-fw_cfg", "name=opt/cstl/metadata,file=metadata.json",
                 "-chardev", "file,id=console,path=serial.log,append=on", "-serial", "chardev:console",
                 "-daemonize", "-pidfile", "qemu.pid"});
+  if (!config.mini.root.empty()) {
+    words.insert(words.end(), {"-drive", "if=none,id=root,format=raw,readonly=on,file=" +
+                                             in_workspace(absolute_workspace(workspace), config.mini.root),
+                               "-device", "virtio-blk-pci,drive=root,serial=cstl-root,romfile="});
+  }
   return run_program(words, folder, folder + "/qemu.log", kStartMs, mini_folder(workspace));
 }
 

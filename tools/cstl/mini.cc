@@ -1,59 +1,28 @@
-#include <cstdio>
+#include "tools/cstl/mini.h"
+
+#include <climits>
+#include <cstdlib>
 #include <unistd.h>
 
 #include "crypto/base/fd.h"
 #include "svc/wire/join.h"
 #include "tools/cstl/client.h"
-#include "tools/cstl/command.h"
 #include "tools/cstl/lan.h"
-#include "tools/cstl/init.h"
-#include "tools/cstl/machine.h"
-#include "tools/cstl/measure.h"
 #include "tools/cstl/process.h"
 #include "tools/cstl/switch.h"
 
 namespace cstl::cli {
 
-namespace {
 using nlohmann::json;
-constexpr int kProbeMs = 5000;
-constexpr int64_t kDaySeconds = 86400;
-constexpr int64_t kReferenceDays = 365;
 
-int fail_with_console(const Context& context, const Machine& machine, const std::string& what, const Error& error) {
-  if (!context.json) {
-    std::fprintf(stderr, "last lines of %s/%s/serial.log:\n%s\n", mini_folder(context.workspace).c_str(),
-                 machine.name.c_str(), console_tail(context.workspace, machine, 12).c_str());
-  }
-  return failure(context, what, error, mini_folder(context.workspace) + "/" + machine.name + "/serial.log");
-}
-
-// Waits until aTLS answers on one of the machine's doors.
-Status wait_for(const Context& context, const Machine& machine, std::initializer_list<int64_t> ports, int64_t timeout_s) {
-  int64_t begin = monotonic_ms();
-  int64_t shown = 0;
-  while (monotonic_ms() - begin < timeout_s * 1000) {
-    for (int64_t port : ports) {
-      if (answers(machine.endpoint(port), kProbeMs)) return success();
-    }
-    if (!machine_runs(context.workspace, machine)) return fail(Code::no_virtualization, "mini.stopped");
-    if (int64_t waited = (monotonic_ms() - begin) / 10000; waited > shown) {
-      shown = waited;
-      progress(context, machine.name + ": still waiting (" + std::to_string(waited * 10) + " s)");
-    }
-    usleep(200000);
-  }
-  return fail(Code::timeout, "mini.wait");
-}
-
-const Machine* find(const std::vector<Machine>& machines, const std::string& name) {
+const Machine* find_machine(const std::vector<Machine>& machines, const std::string& name) {
   for (const Machine& machine : machines) {
     if (machine.name == name) return &machine;
   }
   return nullptr;
 }
 
-int start(const Context& context, const Config& config, const Machine& machine, const std::vector<Machine>& all,
+int switch_on(const Context& context, const Config& config, const Machine& machine, const std::vector<Machine>& all,
           Acceleration how) {
   if (machine_runs(context.workspace, machine)) return kExitOk;
   std::string problem;
@@ -72,94 +41,7 @@ int start(const Context& context, const Config& config, const Machine& machine, 
   return kExitOk;
 }
 
-// Without reference values nothing could be verified: they are made from the very image that the machines boot.
-int ensure_reference_values(const Context& context, const Config& config) {
-  std::string path = in_workspace(context.workspace, config.reference_values);
-  if (access(path.c_str(), F_OK) == 0) return kExitOk;
-  MeasureOptions options;
-  options.image = in_workspace(context.workspace, config.mini.image);
-  options.id = config.name;
-  options.variant = config.variant;
-  options.roles = 1u << static_cast<unsigned>(Role::control_plane) | 1u << static_cast<unsigned>(Role::worker);
-  options.ek_roots = {ca_certificate_path(context.workspace)};
-  options.not_before = unix_now() - kDaySeconds;
-  options.not_after = unix_now() + kReferenceDays * kDaySeconds;
-  std::string problem;
-  auto values = measure_image(options, &problem);
-  if (!values.ok()) return failure(context, "measuring the image", values.error(), problem);
-  Status stored = write_file_durably(path.c_str(), values->to_json(), 0644);
-  if (!stored.ok()) return failure(context, "reference values", stored.error(), path);
-  progress(context, "reference values computed from " + options.image + ": " + path);
-  return kExitOk;
-}
-
-Result<std::vector<Machine>> plan_all(const Context& context, const Config& config, std::string* problem) {
-  TRY_LET(std::vector<Machine> machines, load_machines(context.workspace, problem));
-  std::string image = in_workspace(context.workspace, config.mini.image);
-  auto want = [&](const char* prefix, int count, Role role) -> Status {
-    for (int i = 0; i < count; ++i) {
-      std::string name = std::string(prefix) + "-" + std::to_string(i);
-      if (find(machines, name) != nullptr) continue;
-      TRY_LET(Machine machine, plan_machine(name, role, image, machines));
-      machines.push_back(machine);
-    }
-    return success();
-  };
-  TRY(want("control-plane", 1, Role::control_plane));
-  TRY(want("worker", config.mini.workers, Role::worker));
-  TRY(make_folders(mini_folder(context.workspace)));
-  TRY(store_machines(context.workspace, machines));
-  return machines;
-}
-
-int up(const Context& context, const Config& config) {
-  for (const char* program : {"qemu-system-x86_64", "swtpm", "swtpm_setup", "mformat", "mmd", "mcopy"}) {
-    if (!program_exists(program)) {
-      return failure(context, "mini up", fail(Code::no_virtualization, "mini.program"),
-                     std::string(program) + " is missing: make deps installs it");
-    }
-  }
-  std::string problem;
-  auto machines = plan_all(context, config, &problem);
-  if (!machines.ok()) return failure(context, "mini up", machines.error(), problem);
-  Acceleration how = probe_acceleration(context.workspace, config);
-  for (const Machine& machine : *machines) {
-    if (int code = start(context, config, machine, *machines, how); code != kExitOk) return code;
-  }
-  if (int code = ensure_reference_values(context, config); code != kExitOk) return code;
-  const Machine& first = machines->front();
-  auto timeout = context.arguments.number("timeout", 300, 1, 86400);
-  if (!timeout.ok()) return failure(context, "mini up", timeout.error(), "--timeout takes seconds");
-  progress(context, first.name + ": waiting for firmware, kernel and init server");
-  Status ready = wait_for(context, first, {first.init, first.verify, first.recover}, *timeout);
-  if (!ready.ok()) return fail_with_console(context, first, "waiting for " + first.name, ready.error());
-  json report = {{"machines", machines->size()}};
-  if (context.arguments.has("boot-only")) {
-    result(context, "the machines run. Next: cstl init\n", report);
-    return kExitOk;
-  }
-  if (!answers(first.endpoint(first.verify), kProbeMs)) {
-    if (!answers(first.endpoint(first.init), kProbeMs)) {
-      return failure(context, "mini up", fail(Code::already_initialised, "mini.sealed"),
-                     first.name + " waits for its disk key: cstl recover");
-    }
-    std::string values_json;
-    auto values = load_reference_values(context.workspace, "", &values_json, &problem);
-    if (!values.ok()) return failure(context, "reference values", values.error(), problem);
-    auto plan = init_plan(context, &problem);
-    if (!plan.ok()) return failure(context, "init", plan.error(), problem);
-    if (int code = initialise(context, *values, values_json, *plan); code != kExitOk) return code;
-  }
-  for (const Machine& machine : *machines) {
-    if (machine.untrusted) continue;
-    progress(context, machine.name + ": waiting until it has joined and serves");
-    Status serving = wait_for(context, machine, {machine.verify}, *timeout);
-    if (!serving.ok()) return fail_with_console(context, machine, "waiting for " + machine.name, serving.error());
-  }
-  if (!context.json) result(context, "all machines serve. Next: cstl verify\n", report);
-  return kExitOk;
-}
-
+namespace {
 int down(const Context& context) {
   std::string problem;
   auto machines = load_machines(context.workspace, &problem);
@@ -196,7 +78,8 @@ int show(const Context& context) {
                                                                               : "starting or joining";
     list.push_back({{"name", machine.name}, {"role", role_name(machine.role)}, {"running", runs},
                     {"condition", door}, {"verify", machine.endpoint(machine.verify)},
-                    {"recover", machine.endpoint(machine.recover)}, {"init", machine.endpoint(machine.init)}});
+                    {"recover", machine.endpoint(machine.recover)}, {"init", machine.endpoint(machine.init)},
+                    {"api", machine.endpoint(machine.api)}, {"address", machine.address()}});
     text += machine.name + " (" + role_name(machine.role) + "): " + door + "; verify at " +
             machine.endpoint(machine.verify) + "\n";
   }
@@ -204,11 +87,57 @@ int show(const Context& context) {
   return kExitOk;
 }
 
+// The machines of the cluster, as cstl verify and cstl recover go by them.
+Status record_machines(const Context& context, const std::vector<Machine>& machines, std::string* problem) {
+  if (!state_exists(context.workspace)) return success();
+  TRY_LET(ClusterState state, load_state(context.workspace, problem));
+  state.nodes.clear();
+  for (const Machine& machine : machines) {
+    if (!machine.untrusted) state.nodes.push_back(machine.facts());
+  }
+  return store_state(context.workspace, state);
+}
+
+// Its disk and its TPM are gone: what joins later under the same name is another machine.
+int remove(const Context& context, const std::string& name) {
+  std::string problem;
+  auto machines = load_machines(context.workspace, &problem);
+  if (!machines.ok()) return failure(context, "mini remove", machines.error(), problem);
+  const Machine* machine = find_machine(*machines, name);
+  if (machine == nullptr) {
+    return failure(context, "mini remove", fail(Code::not_found, "mini.name"), printable(name) + " is no machine");
+  }
+  Status done = stop_machine(context.workspace, *machine);
+  if (done.ok()) done = leave_lan(context.workspace, *machine, &problem);
+  std::string folder = mini_folder(context.workspace) + "/" + name;
+  if (done.ok()) done = run_program({"rm", "-rf", "--", folder}, "/", "/dev/null", 60000);
+  machines->erase(machines->begin() + (machine - machines->data()));
+  if (done.ok()) done = store_machines(context.workspace, *machines);
+  if (done.ok()) done = record_machines(context, *machines, &problem);
+  if (!done.ok()) return failure(context, "removing " + name, done.error(), problem);
+  result(context, name + " is removed; Kubernetes and cstl know its records until kubectl delete node,cstlnode " + name + "\n",
+         {{"removed", name}});
+  return kExitOk;
+}
+
+// FILE, or --stop.
+int capture(const Context& context, const std::vector<std::string>& names) {
+  bool stop = context.arguments.has("stop");
+  if (names.size() != (stop ? 0u : 1u)) {
+    return failure(context, "mini capture", fail(Code::usage, "mini.capture"), "give a file, or --stop");
+  }
+  Status done = stop ? stop_capture(context.workspace) : start_capture(context.workspace, names[0]);
+  if (!done.ok()) return failure(context, "mini capture", done.error(), stop ? "" : names[0]);
+  result(context, stop ? "the capture is complete.\n" : "what crosses the LAN is written to " + names[0] + "\n",
+         {{"capturing", !stop}});
+  return kExitOk;
+}
+
 int add(const Context& context, const Config& config, const std::string& name) {
   std::string problem;
   auto machines = load_machines(context.workspace, &problem);
   if (!machines.ok()) return failure(context, "mini add", machines.error(), problem);
-  if (!valid_node_name(name) || find(*machines, name) != nullptr) {
+  if (!valid_node_name(name) || find_machine(*machines, name) != nullptr) {
     return failure(context, "mini add", fail(Code::usage, "mini.name"), "give a new name of a-z, 0-9 and dashes");
   }
   auto role = role_from_name(context.arguments.get("role", "worker"));
@@ -221,8 +150,11 @@ int add(const Context& context, const Config& config, const std::string& name) {
   if (Status stored = store_machines(context.workspace, *machines); !stored.ok()) {
     return failure(context, "mini add", stored.error());
   }
-  int code = start(context, config, *machine, *machines, probe_acceleration(context.workspace, config));
+  int code = switch_on(context, config, *machine, *machines, probe_acceleration(context.workspace, config));
   if (code != kExitOk) return code;
+  if (Status recorded = record_machines(context, *machines, &problem); !recorded.ok()) {
+    return failure(context, "cluster state", recorded.error(), problem);
+  }
   result(context, name + " runs; its console is " + mini_folder(context.workspace) + "/" + name + "/serial.log\n",
          {{"name", name}, {"verify", machine->endpoint(machine->verify)}});
   return kExitOk;
@@ -235,27 +167,29 @@ int run(const Context& context) {
   if (verb == "switch") return run_switch();
   if (verb == "down") return down(context);
   if (verb == "status") return show(context);
+  if (verb == "capture") return capture(context, names);
+  if (verb == "remove" && names.size() == 1) return remove(context, names[0]);
   std::string problem;
   auto config = load_config(context.workspace, &problem);
   if (!config.ok()) return failure(context, "mini", config.error(), problem);
   if (config->mini.image.empty()) {
     return failure(context, "mini", fail(Code::config_malformed, "mini"), "cstl-conf.yaml has no mini section");
   }
-  if (verb == "up") return up(context, *config);
+  if (verb == "up") return mini_up(context, *config);
   if (verb == "add" && names.size() == 1) return add(context, *config, names[0]);
-  if ((verb != "start" && verb != "stop") || names.empty()) {
+  if ((verb != "start" && verb != "stop" && verb != "kill") || names.empty()) {
     return failure(context, "mini", fail(Code::usage, "mini.verb"), "see cstl mini --help");
   }
   auto machines = load_machines(context.workspace, &problem);
   if (!machines.ok()) return failure(context, "mini", machines.error(), problem);
   Acceleration how = verb == "start" ? probe_acceleration(context.workspace, *config) : Acceleration::emulation;
   for (const std::string& name : names) {
-    const Machine* machine = find(*machines, name);
+    const Machine* machine = find_machine(*machines, name);
     if (machine == nullptr) {
       return failure(context, "mini " + verb, fail(Code::not_found, "mini.name"), printable(name) + " is no machine");
     }
     if (verb == "start") {
-      if (int code = start(context, *config, *machine, *machines, how); code != kExitOk) return code;
+      if (int code = switch_on(context, *config, *machine, *machines, how); code != kExitOk) return code;
     } else if (Status stopped = stop_machine(context.workspace, *machine); !stopped.ok()) {
       return failure(context, "stopping " + name, stopped.error());
     }
@@ -267,15 +201,17 @@ int run(const Context& context) {
 
 const Command kMini = {
     "mini",
-    "Run the cluster in local virtual machines: up, down, status, start, stop, add.",
+    "Run the cluster in local virtual machines: up, down, status, start, kill, add, remove, capture.",
     "  up [--boot-only] [--timeout SECONDS]   start the machines of cstl-conf.yaml, init, wait until all have joined\n"
     "  down [--keep]                          stop them and remove their files (or keep these)\n"
     "  status                                 what runs, and what it waits for\n"
-    "  start NAME… | stop NAME…               switch machines on; cut their power\n"
+    "  start NAME… | kill NAME…               switch machines on; cut their power (stop is another word for it)\n"
     "  add NAME [--role ROLE] [--image FILE] [--untrusted]   one more machine\n"
+    "  remove NAME                            cut its power and remove its disk and its TPM\n"
+    "  capture FILE | capture --stop          write what crosses the machines' network, as pcap\n"
     "\nFiles lie in cstl-mini/NAME/: serial.log is the machine's console. KVM is used where it really works,\n"
     "software emulation otherwise.\n",
-    {"boot-only", "keep", "untrusted"},
+    {"boot-only", "keep", "stop", "untrusted"},
     {"timeout", "role", "image", "endpoint", "init-secret-file", "reference-values"},
     run};
 

@@ -1,5 +1,7 @@
 #include "tools/cstl/workspace.h"
 
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -17,11 +19,11 @@ namespace {
 using nlohmann::json;
 constexpr size_t kMaxSecretFile = 4096;
 constexpr size_t kMaxNodes = 1024;
-constexpr size_t kMaxPath = 4096;
 constexpr size_t kMaxEndpoint = 256;
 
 std::string state_path(const std::string& workspace) { return workspace + "/cstl-state.yaml"; }
 std::string owner_path(const std::string& workspace) { return workspace + "/cstl-mastersecret.json"; }
+}  // namespace
 
 Result<std::string> read_text(const std::string& path, size_t max, std::string* problem) {
   auto data = read_file(path.c_str(), max);
@@ -31,88 +33,17 @@ Result<std::string> read_text(const std::string& path, size_t max, std::string* 
   }
   return std::string(Bytes(*data).text());
 }
-}  // namespace
+
+std::string absolute_workspace(const std::string& workspace) {
+  char absolute[PATH_MAX];
+  return realpath(workspace.c_str(), absolute) != nullptr ? absolute : workspace;
+}
 
 std::string in_workspace(const std::string& workspace, const std::string& path) {
   return !path.empty() && path[0] == '/' ? path : workspace + "/" + path;
 }
 
 int64_t unix_now() { return static_cast<int64_t>(std::time(nullptr)); }
-
-std::string config_path(const std::string& workspace) { return workspace + "/cstl-conf.yaml"; }
-
-std::string config_template(const std::string& name) {
-  return "cstl: config/1\n"
-         "name: " + name + "              # of the cluster: lower-case letters, digits, dashes\n"
-         "variant: qemu-vtpm         # how machines attest; see docs/attestation.md\n"
-         "reference_values: reference-values.json   # what machines are compared with: cstl measure makes it\n"
-         "\n"
-         "# The init server of the first control plane, for clusters that mini does not run:\n"
-         "# init_endpoint: 192.0.2.10:9000\n"
-         "# init_secret_file: init-secret   # 64 hexadecimal digits; their SHA-256 stands in the machine's metadata\n"
-         "\n"
-         "# Local virtual machines: cstl mini up\n"
-         "mini:\n"
-         "  control_planes: 1         # one: records are not replicated between control planes\n"
-         "  workers: 1\n"
-         "  memory_mib: 512\n"
-         "  disk_gib: 4               # of each state disk; sparse\n"
-         "  image: cstl.efi           # the unified kernel image that make image builds\n"
-         "  firmware_code: OVMF_CODE.fd\n"
-         "  firmware_vars: OVMF_VARS.fd\n";
-}
-
-namespace {
-// A text that may be left out.
-Result<std::string> optional_text(const JsonObject& object, const char* name, size_t max) {
-  if (!object.has(name)) return std::string();
-  TRY_LET(std::string_view text, object.text(name, max));
-  return std::string(text);
-}
-
-Status parse_mini(const json& value, Config::Mini* out, std::string* problem) {
-  JsonObject mini(value, Code::config_malformed, "mini.", problem);
-  TRY(mini.members({"control_planes", "workers", "memory_mib", "disk_gib", "image", "firmware_code", "firmware_vars"}));
-  // A joining control plane would need the master secret, which the keyservice gives to nobody, and shared records.
-  TRY(mini.number("control_planes", 1, 1, 1));
-  TRY_LET(int64_t workers, mini.number("workers", 1, 0, 32));
-  TRY_LET(int64_t memory, mini.number("memory_mib", 512, 256, 65536));
-  TRY_LET(out->disk_gib, mini.number("disk_gib", 4, 1, 16384));
-  TRY_LET(out->image, mini.text("image", kMaxPath));
-  TRY_LET(out->firmware_code, mini.text("firmware_code", kMaxPath));
-  TRY_LET(out->firmware_vars, mini.text("firmware_vars", kMaxPath));
-  out->workers = static_cast<int>(workers);
-  out->memory_mib = static_cast<int>(memory);
-  return success();
-}
-}  // namespace
-
-Result<Config> parse_config(std::string_view text, std::string* problem) {
-  problem->clear();
-  TRY_LET(json document, parse_yaml(text, problem));
-  JsonObject root(document, Code::config_malformed, "", problem);
-  TRY(root.members({"cstl", "name", "variant", "reference_values", "init_endpoint", "init_secret_file", "mini"}));
-  TRY(root.literal("cstl", "config/1"));
-  Config out;
-  TRY_LET(out.name, root.text("name", kMaxNodeName));
-  if (!valid_node_name(out.name)) return root.wrong("name", "must be lower-case letters, digits and dashes");
-  TRY_LET(std::string_view variant_text, root.text("variant", 32));
-  auto variant = variant_from_name(variant_text);
-  if (!variant.ok() || !variant_implemented(*variant)) return root.wrong("variant", "is not one that this build verifies");
-  out.variant = *variant;
-  TRY_LET(out.reference_values, root.text("reference_values", kMaxPath));
-  TRY_LET(out.init_endpoint, optional_text(root, "init_endpoint", kMaxEndpoint));
-  TRY_LET(out.init_secret_file, optional_text(root, "init_secret_file", kMaxPath));
-  if (root.has("mini")) TRY(parse_mini(document["mini"], &out.mini, problem));
-  return out;
-}
-
-Result<Config> load_config(const std::string& workspace, std::string* problem) {
-  TRY_LET(std::string text, read_text(config_path(workspace), kMaxYaml, problem));
-  auto out = parse_config(text, problem);
-  if (!out.ok()) *problem = config_path(workspace) + ": " + *problem;
-  return out;
-}
 
 Result<ClusterState> parse_state(std::string_view text, std::string* problem) {
   problem->clear();
@@ -135,8 +66,8 @@ Result<ClusterState> parse_state(std::string_view text, std::string* problem) {
     auto role = role_from_name(role_text);
     if (!role.ok()) return entry.wrong("role", "is neither control-plane nor worker");
     node.role = *role;
-    TRY_LET(node.verify, optional_text(entry, "verify", kMaxEndpoint));
-    TRY_LET(node.recover, optional_text(entry, "recover", kMaxEndpoint));
+    TRY_LET(node.verify, entry.optional_text("verify", kMaxEndpoint));
+    TRY_LET(node.recover, entry.optional_text("recover", kMaxEndpoint));
     out.nodes.push_back(node);
   }
   return out;

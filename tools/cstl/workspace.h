@@ -1,4 +1,4 @@
-// The operator's workspace: cstl-conf.yaml (written by people), cstl-state.yaml (public facts of the cluster),
+// The operator's workspace: cstl-conf.yaml (configuration.h), cstl-state.yaml (public facts of the cluster),
 // cstl-mastersecret.json (0600: the root of every key, and the owner key), reference-values.json.
 // Every file is written atomically and durably; nothing here prints.
 #pragma once
@@ -9,23 +9,9 @@
 #include "attest/reference/values.h"
 #include "crypto/keys.h"
 #include "crypto/sign.h"
+#include "tools/cstl/configuration.h"
 
 namespace cstl::cli {
-
-struct Config {                        // cstl-conf.yaml
-  std::string name;                    // RFC 1123 label
-  Variant variant = Variant::qemu_vtpm;
-  std::string reference_values;        // path, relative to the workspace
-  std::string init_endpoint;           // of the first control plane; empty until known
-  std::string init_secret_file;        // path; empty: the one that mini made
-  struct Mini {                        // one control plane, and:
-    int workers = 1;
-    int memory_mib = 512;
-    int64_t disk_gib = 4;
-    std::string image;                 // the UKI
-    std::string firmware_code, firmware_vars;
-  } mini;
-};
 
 struct NodeFacts {
   std::string name;
@@ -46,13 +32,6 @@ struct Owner {                         // cstl-mastersecret.json; secret
   SigningKey key;
 };
 
-std::string config_path(const std::string& workspace);
-// A commented template.
-std::string config_template(const std::string& name);
-// Pure: text in, Config out. `problem` names the place. Errors: config_malformed.
-Result<Config> parse_config(std::string_view text, std::string* problem);
-Result<Config> load_config(const std::string& workspace, std::string* problem);
-
 Result<ClusterState> parse_state(std::string_view text, std::string* problem);
 Result<ClusterState> load_state(const std::string& workspace, std::string* problem);
 Status store_state(const std::string& workspace, const ClusterState& state);
@@ -68,6 +47,10 @@ bool owner_exists(const std::string& workspace);
 Result<ReferenceValues> load_reference_values(const std::string& workspace, const std::string& path,
                                               std::string* json_text, std::string* problem);
 
+// Errors: workspace, with the path as `problem`.
+Result<std::string> read_text(const std::string& path, size_t max, std::string* problem);
+
+std::string absolute_workspace(const std::string& workspace);
 std::string in_workspace(const std::string& workspace, const std::string& path);  // absolute paths stay
 int64_t unix_now();
 

@@ -1,0 +1,51 @@
+#include "tools/cstl/kubeconfig.h"
+
+#include "crypto/base/fd.h"
+#include "crypto/base/secret.h"
+
+namespace cstl::cli {
+
+namespace {
+constexpr std::string_view kKey = "server:";
+
+struct Span {
+  size_t begin = 0, end = 0;
+};
+
+// What follows the one "server:" that begins a line, up to the end of that line.
+Result<Span> find_server(std::string_view text) {
+  Span out;
+  int seen = 0;
+  for (size_t line = 0; line < text.size();) {
+    size_t end = text.find('\n', line);
+    if (end == std::string_view::npos) end = text.size();
+    size_t word = text.find_first_not_of(" -", line);
+    if (word < end && text.substr(word, kKey.size()) == kKey) {
+      out = {word + kKey.size(), end};
+      ++seen;
+    }
+    line = end + 1;
+  }
+  if (seen != 1) return fail(Code::bad_value, "kubeconfig.server");
+  return out;
+}
+}  // namespace
+
+std::string kubeconfig_path(const std::string& workspace) { return workspace + "/cstl-admin.conf"; }
+
+Status store_kubeconfig(const std::string& workspace, Bytes kubeconfig, const std::string& server) {
+  std::string path = kubeconfig_path(workspace);
+  std::string_view text = kubeconfig.text();
+  TRY_LET(Span place, find_server(text));
+  if (server.empty()) return write_file_durably(path.c_str(), kubeconfig, 0600);
+  SecretBuffer buffer(text.size() + server.size() + 1);
+  Writer out(buffer.space());
+  out.bytes(text.substr(0, place.begin));
+  out.bytes(" ");
+  out.bytes(server);
+  out.bytes(text.substr(place.end));
+  TRY_LET(Bytes changed, out.finish());
+  return write_file_durably(path.c_str(), changed, 0600);
+}
+
+}  // namespace cstl::cli
