@@ -9,7 +9,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 CONFIGURE = cmake -G Ninja -S . -DCSTL_DEPS=$(DEPS) -DCSTL_VERSION=$(VERSION) \
   $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
-.PHONY: all help deps asan test demo bench size sbom initramfs image fuzz test-power clean
+.PHONY: all help deps asan test demo demo-fast bench size sbom initramfs image image-fast fuzz test-power test-cluster clean
 all: deps   ## build every program: static, stripped, hardened, in build/release
 	@$(CONFIGURE) -B $(BUILD)/release -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=g++ >$(BUILD)/configure.log 2>&1 \
 	  || { cat $(BUILD)/configure.log; exit 1; }
@@ -31,8 +31,11 @@ asan: deps  ## build the tests and fuzz targets under ASan and UBSan, in build/a
 test: all asan image   ## every test that fits in half an hour; ends with `N passed, N failed`
 	@tests/run.sh
 
-demo: all image        ## the whole line in virtual machines, with a table of its steps
+demo: all image        ## a Kubernetes cluster in measured virtual machines, with a table of its steps
 	@tests/e2e/demo.sh
+
+demo-fast: all image-fast  ## the line without Kubernetes: boot, init, join, verify, tamper, rejoin, recover
+	@tests/e2e/demo_fast.sh
 
 bench: all             ## handshakes, verifications, boot and disk seconds, resident memory
 	@tests/bench/run.sh
@@ -46,14 +49,20 @@ sbom: deps             ## build/cstl.spdx.json: what is linked in
 initramfs: all         ## the initramfs for image builders, in build/image
 	@initrd/image/build.sh --initramfs-only
 
-image: all             ## initramfs, unified kernel image and ESP, in build/image
+image: all             ## unified kernel images, ESP and the root of a Kubernetes node, in build/image
 	@initrd/image/build.sh
+
+image-fast: all        ## the image without a root: what clusters without Kubernetes boot
+	@initrd/image/build.sh --fast
 
 fuzz: asan             ## every fuzz target for SECONDS (default 60) each
 	@fuzz/run.sh --seconds $(or $(SECONDS_EACH),60)
 
 test-power: all image  ## at least 30 power cuts at random moments of the line (long)
 	@tests/e2e/power_test.sh
+
+test-cluster: all image  ## the life of a Kubernetes cluster of four machines (long)
+	@tests/e2e/cluster_test.sh
 
 clean:                 ## remove build/ (the cache of libraries stays)
 	rm -rf $(BUILD)

@@ -83,8 +83,11 @@ for kind in $kinds; do
     scripts) for script in tests/*_test.sh tests/svc/*_test.sh tests/tools/*_test.sh; do
       [ -e "$script" ] && run_script "$script"
     done ;;
-    vm) for script in tests/e2e/demo.sh tests/e2e/*_test.sh; do
-      [ "$script" = tests/e2e/power_test.sh ] || run_script "$script"  # make test-power runs that one: it is long
+    vm) for script in tests/e2e/demo_fast.sh tests/e2e/demo.sh tests/e2e/*_test.sh; do
+      case $script in
+        */power_test.sh | */cluster_test.sh) ;;  # make test-power and make test-cluster run these: they are long
+        *) run_script "$script" ;;
+      esac
     done ;;
     *) echo "tests/run.sh: unknown kind $kind" >&2; exit 2 ;;
   esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole line in virtual machines: measured boot, attested init and join, verification from outside, a tampered
+# The line without Kubernetes, in virtual machines: measured boot, attested init and join, verification from outside, a tampered
 # machine refused, reboot and rejoin, power loss and recovery. Ends with a table of its steps.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -72,7 +72,7 @@ recover() {
   wait_condition worker-0 serving 120
 }
 
-step "configure" configure 1
+step "configure" configure workers=1
 step "boot a control plane and a worker: OVMF, swtpm, UKI, state disk" machine_boots
 step "compute the expected PCR values from the image file alone" measure_again
 step "cstl init: attest the control plane, then trust it" initialise

@@ -6,6 +6,7 @@ root=$PWD
 image=$root/build/image/cstl.efi
 export PATH=${CSTL_PROGRAMS:-$root/build/release}:$PATH  # the programs of another build may be tried
 firmware=$(tools/deps/image.sh --print-prefix)
+kubectl=$(tools/kubernetes/build.sh --print-prefix)/bin/kubectl
 work=${CSTL_E2E_WORK:-$(mktemp -d "${TMPDIR:-/tmp}/cstl-e2e-XXXXXX")}
 step_names=()
 step_seconds=()
@@ -53,14 +54,18 @@ step() {
   step_seconds+=("$(awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }')")
 }
 
-configure() { # workers
-  cstl -C "$work" config generate --name demo --force
-  local code vars
+# configure [--kubernetes] KEY=VALUE…: a workspace's configuration with these values in its mini section.
+configure() {
+  local options=() code vars key
+  [ "$1" != --kubernetes ] || { options=("$1"); shift; }
+  cstl -C "$work" config generate --name demo --force "${options[@]}"
   code=$(find "$firmware" -name OVMF_CODE_4M.fd -o -name OVMF_CODE.fd | sort | head -n 1)
   vars=$(find "$firmware" -name OVMF_VARS_4M.fd -o -name OVMF_VARS.fd | sort | head -n 1)
-  sed -i -e "s|^  workers: .*|  workers: $1|" -e "s|^  image: .*|  image: $image|" \
-    -e "s|^  firmware_code: .*|  firmware_code: $code|" \
-    -e "s|^  firmware_vars: .*|  firmware_vars: $vars|" "$work/cstl-conf.yaml"
+  [ ${#options[@]} -eq 0 ] || image=$root/build/image/node.efi
+  for key in "image=$image" "firmware_code=$code" "firmware_vars=$vars" "root=$root/build/image/root.img" "$@"; do
+    sed -i -E "s|^(  ${key%%=*}:) .*|\1 ${key#*=}|" "$work/cstl-conf.yaml"
+  done
+  [ ${#options[@]} -eq 0 ] || sed -i "s|^kubectl: .*|kubectl: $kubectl|" "$work/cstl-conf.yaml"
 }
 
 # Waits until a machine is in a condition that `cstl mini status` names, or fails after SECONDS.
@@ -78,6 +83,20 @@ sys.exit(not any(m["name"] == name and m["condition"] == condition for m in json
   done
   echo "$1 did not come to '$2' within $3 s" >&2
   return 1
+}
+
+# kubectl as the administrator of the workspace's cluster.
+kube() { "$kubectl" --kubeconfig "$work/cstl-admin.conf" --cache-dir "$work/kubectl-cache" "$@"; }
+
+# retry SECONDS command…: until it succeeds; its last output is shown if it never does.
+retry() {
+  local end=$((SECONDS + $1)) out
+  shift
+  until out=$("$@" 2>&1); do
+    if [ $SECONDS -ge $end ]; then printf '%s\n' "$out" >&2; return 1; fi
+    sleep 2
+  done
+  printf '%s\n' "$out"
 }
 
 # Waits until a machine's console shows a line, counted from the size that its log had (see console_mark).

@@ -71,7 +71,7 @@ cut_worker() { # fresh: the cut falls into first boot, join and re-key; otherwis
   wait_condition worker-0 serving 240
 }
 
-configure 1
+configure workers=1
 cstl -C "$work" mini up
 for i in $(seq 1 "$cuts"); do
   current_step="cut $i"

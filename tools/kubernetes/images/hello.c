@@ -1,8 +1,11 @@
-// Answers every HTTP request on port 8080 with its host name: what the demo reaches through a Service.
+// Answers every HTTP request on port 8080 with its host name: what the demo reaches through a Service. Where a volume is
+// mounted at /data, it adds a byte to /data/starts first, and tells how many there are: what must survive a power loss.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -11,8 +14,19 @@ static void end(int signal_number) {
   _exit(0);
 }
 
+// Which start of this volume's pod this is; 0 without a volume.
+static long count_start(void) {
+  struct stat facts;
+  int file = open("/data/starts", O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+  if (file < 0) return 0;
+  if (write(file, "+", 1) != 1 || fsync(file) || fstat(file, &facts)) return -1;
+  close(file);
+  return (long)facts.st_size;
+}
+
 int main(void) {
-  char host[65] = "", body[96], answer[256], request[2048];
+  char host[65] = "", body[128], answer[256], request[2048];
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(8080)};
   struct timeval patience = {.tv_sec = 2};
   int yes = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -25,7 +39,9 @@ int main(void) {
     return 1;
   }
   gethostname(host, sizeof host - 1);
-  int length = snprintf(body, sizeof body, "hello from %s\n", host);
+  long start = count_start();
+  int length = start != 0 ? snprintf(body, sizeof body, "hello from %s, start %ld\n", host, start)
+                          : snprintf(body, sizeof body, "hello from %s\n", host);
   length = snprintf(answer, sizeof answer,
                     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
                     length, body);
