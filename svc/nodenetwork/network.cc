@@ -248,7 +248,10 @@ Result<Applied> Network::apply(const DesiredState& state, const WireguardSecret&
 
 Result<Observed> Network::observe() {
   Observed out;
-  TRY_LET(out.device, device());
+  auto present = device();
+  const bool absent = !present.ok() && present.error().origin == Origin::errno_value && present.error().foreign == ENODEV;
+  if (!present.ok() && !absent) return present.error();
+  if (present.ok()) out.device = std::move(*present);
   TRY_LET(std::vector<RuleSeen> seen, rules());
   for (const RuleSeen& rule : seen) {
     if (!rule.ours) continue;

@@ -45,7 +45,9 @@ class Network {
   Status protect(const PodRange& range);
   // `state.own` is set. `key` is set on the device if it has another one than it had after the last time.
   Result<Applied> apply(const DesiredState& state, const WireguardSecret& key);
-  Result<Observed> observe();
+  Result<Observed> observe();  // an absent interface is a device without key and peers
+  // The public key that the device has, after apply().
+  WireguardKey key() const { return set_key_.value_or(WireguardKey{}); }
 
  private:
   Network(netlink::Socket route, netlink::Socket generic, netlink::Socket filter)
