@@ -57,11 +57,10 @@ if [[ -z $initramfs_only ]]; then
   "$here/mkesp.sh" "$out/esp.img" "$out/cstl.efi"
   made+=(cstl.efi esp.img)
 fi
-if [[ -z $fast ]]; then
-  "$repo/tools/kubernetes/images.sh"
-  "$repo/tools/deps/root.sh"
+# node: the root of a Kubernetes node and the UKI that names its hash
+node() {
+  local name images=() roothash
   scratch
-  images=()
   for name in "${!image_set[@]}"; do
     [[ -f $programs/cstl-$name ]] || continue
     "$repo/tools/kubernetes/image.sh" "$tmp/$name.tar" "cstl.local/$name:v1" "$programs/cstl-$name" "${image_user[$name]}"
@@ -69,10 +68,34 @@ if [[ -z $fast ]]; then
   done
   "$here/mkroot.sh" "$tmp/root" "${line[@]}" "${images[@]}" --policy "$programs/policy" --manifests "$repo/policy/kubernetes"
   # No UKI while the root changes: one that names another hash would not boot.
-  rm -f "$out/node.efi"
+  rm -f "$out/node.efi" "$out/node.inputs"
   roothash=$("$here/mkverity.sh" "$out" "$tmp/root" --all-root)
+  rm -f "$out/root.erofs" "$out/root.verity"    # root.img has both
   "$here/mkinitramfs.sh" "$out/node-initramfs.cpio.zst" --init "$programs/cstl-init" "${disk_tools[@]}"
   "$here/mkuki.sh" "$out/node.efi" --initrd "$out/node-initramfs.cpio.zst" --cmdline "$roothash${cmdline:+ $cmdline}"
+}
+
+# inputs: what node depends on, in one number; the prefixes' names stand for what is in them
+inputs() {
+  local prefix
+  {
+    find "$programs"/cstl-* "$programs/policy" "$repo/policy/kubernetes" "$here" "$repo/tools/kubernetes" -maxdepth 1 -type f \
+      -exec sha256sum {} + 2>/dev/null | sed "s,$repo/,,; s,$programs/,," | sort
+    for prefix in kubernetes/images deps/root deps/image; do
+      "$repo/tools/$prefix.sh" --print-prefix
+    done
+    printf '%s\n' "$e2fsprogs" "${CSTL_IMAGE_PREFIX:-}" "$cmdline"
+  } | sha256sum
+}
+
+if [[ -z $fast ]]; then
+  "$repo/tools/kubernetes/images.sh"
+  "$repo/tools/deps/root.sh"
+  now=$(inputs)
+  if [[ ! -f $out/node.efi || ! -f $out/root.img || $(cat "$out/node.inputs" 2>/dev/null) != "$now" ]]; then
+    node
+    printf '%s\n' "$now" >"$out/node.inputs"
+  fi
   made+=(node-initramfs.cpio.zst root.img node.efi)
 fi
 cd "$out"
