@@ -18,14 +18,16 @@ namespace cstl {
 struct Admission {
   NodeState node;                       // what will stand in node.json
   Key32 disk_key;
-  std::optional<MasterSecret> master;   // control planes, and only they
-  std::string reference_values;         // JSON that parses; control planes only
+  std::optional<MasterSecret> master;   // of an init, and only there
+  std::string reference_values;         // JSON that parses; of an init only
+  std::string cluster;                  // of an init with Kubernetes: JSON of ClusterConfig that parses
+  std::optional<SecretBuffer> ticket;   // of a join with Kubernetes: the encoded JoinTicket, checked for the role
 
   // From a request whose init secret and owner signature were verified. `now`: Unix seconds. Errors: bad_key_class,
-  // crypto_failed, and those of ReferenceValues::parse; then `problem` says what is wrong with the reference values.
+  // crypto_failed, and those of ReferenceValues::parse and ClusterConfig::parse; `problem` then says what is wrong with them.
   static Result<Admission> from_init(const InitRequest& request, const Metadata& metadata, const Uuid& disk, int64_t now,
                                      std::string* problem);
-  // From a ticket. Also bad_value when the ticket does not fit the role.
+  // From a ticket. Errors: bad_value (it does not fit the role), those of check_kubernetes_ticket, crypto_failed.
   static Result<Admission> from_ticket(const JoinTicket& ticket, const Metadata& metadata, std::string* problem);
 };
 
@@ -36,17 +38,20 @@ struct Places {
   std::string node_state() const { return state + "/node.json"; }
   std::string master_secret() const { return state + "/keyservice/master"; }
   std::string joinservice_store() const { return state + "/joinservice"; }
+  std::string kubernetes_state() const { return state + "/kubernetes.json"; }
+  std::string wireguard_key() const { return state + "/wireguard.key"; }
   std::string lock_marker() const { return run + "/entering"; }
 };
 
 using Progress = std::function<void(std::string_view step)>;
 
-// In this order: node lock (PCR 15); store files of a control plane; node state; each durable before the next step; then
-// the state disk's new key, through the monitor: the commit point. A power cut before it leaves a disk that the next boot
-// formats anew, since only its random passphrase opened it; after it, a sealed disk with everything on it. `progress` is
-// told each step before it starts; on error the last one told is the one that failed. Errors: those of each step.
+// In this order: node lock (PCR 15); store files of a control plane (without Kubernetes); node state; `before_seal`, if
+// any; each durable before the next step; then the state disk's new key, through the monitor: the commit point. A power
+// cut before it leaves a disk that the next boot formats anew, since only its random passphrase opened it; after it, a
+// sealed disk with everything on it. `progress` is told each step before it starts; on error the last one told is the one
+// that failed. Errors: those of each step.
 Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, tpm::Device& device,
-                     Monitor& monitor, const Progress& progress);
+                     Monitor& monitor, const Progress& progress, const std::function<Status()>& before_seal = {});
 
 // The files of keyservice and joinservice, owned by their users, folders included, all durable. Errors: io, no_space.
 Status write_control_plane_store(const Admission& admission, const Places& places);

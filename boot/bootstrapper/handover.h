@@ -7,12 +7,15 @@
 
 namespace cstl {
 
-constexpr size_t kMaxAdmission = kMaxNodeState + kMaxReferenceValues + 128;
+constexpr size_t kMaxTicket = 155988;  // of max_body() for join_ticket
+constexpr size_t kMaxAdmission = kMaxNodeState + kMaxReferenceValues + kMaxCluster + kMaxTicket + 128;
 
-// u16 length and node.json, disk key, u8 1 and the master secret or u8 0, u32 length and reference values. Secret.
+// u16 length and node.json, disk key, u8 1 and the master secret or u8 0, then each with u32 length: reference values,
+// cluster configuration, ticket. Secret.
 Result<SecretBuffer> encode_admission(const Admission& admission);
-// Form, and that master secret and reference values are there for a control plane and only for it.
-// Errors: truncated, trailing, too_long, bad_value, node_state.
+// Form, and that it is one of: init (master secret and reference values, a control plane; with Kubernetes and a
+// configuration, or neither), join without Kubernetes (a worker, nothing more), join with Kubernetes (a ticket that fits).
+// Errors: truncated, trailing, too_long, bad_value, node_state, those of check_kubernetes_ticket and ClusterConfig::parse.
 Result<Admission> decode_admission(Bytes body);
 
 // A u32 length, then the admission. Errors: closed, io, and those of the codec.
@@ -23,7 +26,8 @@ struct News {
   enum class Kind : uint8_t { step = 1, entered = 2, failed = 3 };
   Kind kind = Kind::step;
   Code code = Code::ok;      // of `failed`
-  std::string text;          // a step's name, or the step and what failed; at most 256 bytes
+  // A step's name, or the step and what failed: at most 256 bytes. Of `entered`: the kubeconfig, or empty; secret then, wipe it.
+  std::string text;
 };
 // Errors: closed, io; of take_news also bad_value.
 Status give_news(int fd, const News& news);

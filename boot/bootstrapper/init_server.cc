@@ -18,7 +18,10 @@ Result<Admission> check_init_request(Bytes body, const Secret<32>& exporter, con
   TRY(InitRequest::verify_owner(body, exporter));
   std::string problem;
   auto admission = Admission::from_init(request, metadata, disk, now, &problem);
-  if (!admission && text && !problem.empty()) *text = "reference values: " + problem;
+  if (!admission && text && !problem.empty()) {
+    const bool cluster = admission.code() == Code::cluster_malformed || admission.code() == Code::kubernetes_version;
+    *text = (cluster ? "cluster configuration: " : "reference values: ") + problem;
+  }
   return admission;
 }
 

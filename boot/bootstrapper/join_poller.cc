@@ -30,7 +30,7 @@ void JoinPoller::dispatch(const PollSet&) {
     if (monotonic_ms() < not_before_) return;
     config_.party.now = time(nullptr);
     auto attempt = JoinAttempt::join(config_.metadata->join[next_], config_.party, config_.disk, config_.metadata->role,
-                                     config_.metadata->name);
+                                     config_.metadata->name, config_.offer);
     if (!attempt) return failed(attempt.error(), "");
     attempt_ = std::move(*attempt);
   }

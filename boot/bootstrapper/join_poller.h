@@ -14,6 +14,7 @@ struct JoinPollerConfig {
   const Metadata* metadata = nullptr;      // outlives the poller
   JoinParty party;
   Uuid disk{};
+  NodeOffer offer;
   // Called inside of dispatch(), once: enter in a later turn.
   std::function<void(const Endpoint&, Joined)> on_ticket;
   std::function<void(const Endpoint&, const Error&, const std::string& explanation)> on_failed;

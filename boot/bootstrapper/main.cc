@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "boot/bootstrapper/kubernetes.h"
 #include "boot/bootstrapper/waiter.h"
 #include "crypto/base/log.h"
 
@@ -36,24 +37,29 @@ void reap_waiter(pid_t pid, int parent_end) {
   }
 }
 
-Result<NodeState> enter(const Admission& admission, const Settings& settings, Monitor& monitor, int waiter) {
+Result<NodeState> enter(const Admission& admission, const Metadata& metadata, const Settings& settings,
+                        const NodeKeys* keys, Monitor& monitor, int waiter) {
   NodeLock lock(settings.places.lock_marker());
   std::string step = "opening the TPM";
-  auto entered = [&]() -> Status {
+  const kubernetes::Report report = report_to(waiter, &step);
+  auto entered = [&]() -> Result<SecretBuffer> {
     TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
-    return enter_cluster(admission, settings.places, lock, *device, monitor, [&](std::string_view name) {
-      step = std::string(name);
-      log_info("bootstrap.step", {{"step", step}});
-      (void)give_news(waiter, News{News::Kind::step, Code::ok, step});  // for the client, which may be gone
-    });
+    if (admission.node.kubernetes) {
+      return enter_kubernetes(admission, metadata, settings, keys, lock, *device, monitor, report);
+    }
+    TRY(enter_cluster(admission, settings.places, lock, *device, monitor, report.step));
+    return SecretBuffer(0);
   }();
   if (entered.ok()) {
-    log_info("bootstrap.entered", {{"cluster", to_hex(admission.node.cluster_id)}, {"role", role_name(admission.node.role)}});
-    (void)give_news(waiter, News{News::Kind::entered, Code::ok, ""});
+    log_info("bootstrap.entered", {{"cluster", to_hex(admission.node.cluster_id)}, {"role", role_name(admission.node.role)},
+                                   {"kubernetes", admission.node.kubernetes ? "yes" : "no"}});
+    News news{News::Kind::entered, Code::ok, std::string(entered->declassify().text())};
+    (void)give_news(waiter, news);
+    wipe(MutBytes(reinterpret_cast<uint8_t*>(news.text.data()), news.text.size()));
     return admission.node;
   }
   log_error("bootstrap.failed", entered.error(), {{"step", step}});
-  (void)give_news(waiter, News{News::Kind::failed, entered.code(), step + ": " + describe(entered.error())});
+  (void)give_news(waiter, News{News::Kind::failed, entered.error().code, step + ": " + describe(entered.error())});
   if (lock.taken()) ask_for_reboot(settings, monitor);
   return entered.error();
 }
@@ -62,16 +68,20 @@ Result<NodeState> enter_from_waiter(const Settings& settings, const Metadata& me
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return fail_errno("bootstrap.pair");
   Fd ours(pair[0]), theirs(pair[1]);
+  TRY_LET(std::optional<NodeKeys> keys, NodeKeys::make(metadata));
   pid_t pid = fork();
   if (pid < 0) return fail_errno("bootstrap.fork");
   if (pid == 0) {
     monitor = Monitor(Fd());
     ours = Fd();
-    Status waited = run_waiter(settings, metadata, std::move(theirs));
+    const NodeOffer offer = keys ? keys->offer : NodeOffer();
+    keys.reset();  // wiped: who talks to the network has no private key
+    Status waited = run_waiter(settings, metadata, offer, std::move(theirs));
     if (!waited.ok() && waited.code() != Code::closed) log_error("waiter.ended", waited.error());
     _exit(waited.ok() ? 0 : 1);
   }
   theirs = Fd();
+  std::optional<Admission> taken;
   auto entered = [&]() -> Result<NodeState> {
     auto admission = take_admission(ours.get());
     if (!admission) return admission.code() == Code::closed ? fail(Code::child_failed, "bootstrap.waiter") : admission.error();
@@ -79,9 +89,11 @@ Result<NodeState> enter_from_waiter(const Settings& settings, const Metadata& me
         admission->node.variant != metadata.variant) {
       return fail(Code::mismatch, "bootstrap.admission");
     }
-    return enter(*admission, settings, monitor, ours.get());
+    taken = std::move(*admission);
+    return enter(*taken, metadata, settings, keys ? &*keys : nullptr, monitor, ours.get());
   }();
   reap_waiter(pid, ours.get());
+  if (entered.ok() && entered->kubernetes) TRY(finish_kubernetes(*entered, settings, &*taken, monitor));
   return entered;
 }
 
@@ -102,6 +114,8 @@ Result<NodeState> enter_or_resume(const Settings& settings, Monitor& monitor) {
   if (node) {
     TRY(check_entered(*device, node->cluster_id));
     log_info("bootstrap.sealed", {{"cluster", to_hex(node->cluster_id)}, {"name", node->name}});
+    device.reset();
+    if (node->kubernetes) TRY(finish_kubernetes(*node, settings, nullptr, monitor));
     return node;
   }
   TRY_LET(auto pcrs, device->read_pcrs());
@@ -128,7 +142,10 @@ int keep_services(const NodeState& node, const Settings& settings) {
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   Fd terminate(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   loop.watch(terminate.get(), POLLIN, [&loop](short) { loop.stop(); });
-  for (Program& program : services_of(node, settings.places, settings.services)) supervisor.keep(std::move(program));
+  for (Program& program : services_of(node, settings.places, settings.services)) {
+    // With Kubernetes the others are pods (policy/kubernetes); what holds the TPM stays outside.
+    if (!node.kubernetes || program.name == "attester") supervisor.keep(std::move(program));
+  }
   Status ended = loop.run();
   if (!ended.ok()) log_error("bootstrap.loop", ended.error());
   log_info("bootstrap.stopping");

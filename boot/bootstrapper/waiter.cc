@@ -14,8 +14,8 @@ constexpr uint64_t kNoSession = 0;
 
 class Waiter {
  public:
-  Waiter(const Settings& settings, const Metadata& metadata, Fd parent)
-      : settings_(settings), metadata_(metadata), parent_(std::move(parent)) {}
+  Waiter(const Settings& settings, const Metadata& metadata, const NodeOffer& offer, Fd parent)
+      : settings_(settings), metadata_(metadata), offer_(offer), parent_(std::move(parent)) {}
 
   Status open();
   Status wait();
@@ -28,6 +28,7 @@ class Waiter {
 
   const Settings& settings_;
   const Metadata& metadata_;
+  const NodeOffer& offer_;
   Fd parent_;
   std::unique_ptr<tpm::Device> device_;
   std::unique_ptr<tpm::Issuer> issuer_;
@@ -94,6 +95,7 @@ Status Waiter::open_join_poller() {
   config.metadata = &metadata_;
   config.party = JoinParty{identity_.get(), &*batch_, &accepted_, 0};
   config.disk = settings_.disk;
+  config.offer = offer_;
   config.on_failed = [](const Endpoint& endpoint, const Error& error, const std::string& explanation) {
     log_error("join.failed", error, {{"joinservice", endpoint_text(endpoint)}, {"explanation", explanation}});
   };
@@ -152,8 +154,10 @@ void Waiter::hand_over() {
       InitResponse response;
       response.cluster_id = admission_->node.cluster_id;
       response.disk = settings_.disk;
+      response.kubeconfig = news->text;
       auto body = response.encode();
       if (body) tell(FrameType::init_response, body->declassify());
+      wipe(MutBytes(reinterpret_cast<uint8_t*>(news->text.data()), news->text.size()));
       return;
     }
     if (!client) return;
@@ -166,8 +170,8 @@ void Waiter::hand_over() {
 
 }  // namespace
 
-Status run_waiter(const Settings& settings, const Metadata& metadata, Fd parent) {
-  Waiter waiter(settings, metadata, std::move(parent));
+Status run_waiter(const Settings& settings, const Metadata& metadata, const NodeOffer& offer, Fd parent) {
+  Waiter waiter(settings, metadata, offer, std::move(parent));
   TRY(waiter.open());
   TRY_LET(LockdownReport report, lock_down(kBootstrapperUid, kBootstrapperSeccomp, kBootstrapperLandlock, {}, Tcp::connect));
   log_info("waiter.confined", {{"landlock", report.landlock_abi}});

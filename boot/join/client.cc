@@ -109,13 +109,16 @@ JoinAttempt::JoinAttempt() : impl_(new Impl) {}
 JoinAttempt::~JoinAttempt() = default;
 
 Result<std::unique_ptr<JoinAttempt>> JoinAttempt::join(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk,
-                                                       Role role, std::string_view name) {
+                                                       Role role, std::string_view name, const NodeOffer& offer) {
   if (!valid_node_name(name)) return fail(Code::bad_value, "join.name");
   std::unique_ptr<JoinAttempt> out(new JoinAttempt);
   JoinRequest request;
   request.disk = disk;
   request.role = role;
   request.name = name;
+  request.address = offer.address;
+  request.csr = offer.csr;
+  request.wireguard_key = offer.wireguard_key;
   TRY_LET(Bytes encoded, request.encode(MutBytes(out->impl_->body, sizeof out->impl_->body)));
   out->impl_->request = FrameType::join_request;
   out->impl_->answer = FrameType::join_ticket;
@@ -212,8 +215,8 @@ Status drive(JoinAttempt& attempt, const JoinParty& party, int timeout_ms) {
 }  // namespace
 
 Result<Joined> join(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk, Role role, std::string_view name,
-                    int timeout_ms, std::string* explanation) {
-  TRY_LET(auto attempt, JoinAttempt::join(endpoint, party, disk, role, name));
+                    int timeout_ms, std::string* explanation, const NodeOffer& offer) {
+  TRY_LET(auto attempt, JoinAttempt::join(endpoint, party, disk, role, name, offer));
   Status driven = drive(*attempt, party, timeout_ms);
   if (!driven.ok()) {
     if (explanation) *explanation = attempt->explanation();

@@ -34,10 +34,17 @@ struct JoinParty {
   int64_t now = 0;                     // Unix seconds, for the validity windows of `accepted`
 };
 
+// What a node offers besides its evidence, for a cluster with Kubernetes (svc/wire/join.h: JoinRequest).
+struct NodeOffer {
+  std::string address;                 // its IP address as text
+  std::vector<uint8_t> csr;            // of the kubelet; empty: the image has no Kubernetes
+  std::array<uint8_t, 32> wireguard_key{};
+};
+
 // A ticket and the message that it borrows from. Carries secrets, wiped.
 struct Joined {
   SecretBuffer body;
-  JoinTicket ticket;                   // ticket.reference_values borrows from body
+  JoinTicket ticket;                   // its part for Kubernetes borrows from body
 };
 
 // One attempt at one endpoint, non-blocking: poll fd() for events() until deadline(), then step(); when
@@ -46,7 +53,7 @@ class JoinAttempt {
  public:
   // Connects and asks for a JoinTicket for `disk`, as `role` and `name`. Errors: bad_value (name), io.
   static Result<std::unique_ptr<JoinAttempt>> join(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk,
-                                                   Role role, std::string_view name);
+                                                   Role role, std::string_view name, const NodeOffer& offer = {});
   // The same for a RejoinTicket.
   static Result<std::unique_ptr<JoinAttempt>> rejoin(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk);
   ~JoinAttempt();
@@ -74,7 +81,7 @@ class JoinAttempt {
 
 // Blocking forms: one attempt, at most `timeout_ms` in all. `explanation` (may be null) as above.
 Result<Joined> join(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk, Role role, std::string_view name,
-                    int timeout_ms, std::string* explanation);
+                    int timeout_ms, std::string* explanation, const NodeOffer& offer = {});
 Result<RejoinTicket> rejoin(const Endpoint& endpoint, const JoinParty& party, const Uuid& disk, int timeout_ms,
                             std::string* explanation);
 

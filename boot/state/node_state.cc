@@ -13,7 +13,7 @@ Result<NodeState> NodeState::parse(std::string_view json, std::string* problem) 
     return fail(Code::node_state, "node_state.json");
   }
   JsonObject root(*document, Code::node_state, "", problem);
-  TRY(root.members({"cstl", "name", "role", "variant", "cluster_id", "measurement_salt", "owner_key"}));
+  TRY(root.members({"cstl", "name", "role", "variant", "cluster_id", "measurement_salt", "owner_key", "kubernetes"}));
   TRY(root.literal("cstl", "node-state/1"));
 
   NodeState out;
@@ -32,6 +32,11 @@ Result<NodeState> NodeState::parse(std::string_view json, std::string* problem) 
   TRY(root.hex("measurement_salt", out.measurement_salt));
   TRY(root.hex("owner_key", out.owner_key));
   if (out.owner_key[0] != 4) return root.wrong("owner_key", "is not an uncompressed point");
+  if (root.has("kubernetes")) {
+    TRY_LET(const nlohmann::json* kubernetes, root.member("kubernetes"));
+    if (!kubernetes->is_boolean()) return root.wrong("kubernetes", "is neither true nor false");
+    out.kubernetes = kubernetes->get<bool>();
+  }
   return out;
 }
 
@@ -44,6 +49,7 @@ std::string NodeState::to_json() const {
   out["cluster_id"] = to_hex(cluster_id);
   out["measurement_salt"] = to_hex(measurement_salt);
   out["owner_key"] = to_hex(owner_key);
+  if (kubernetes) out["kubernetes"] = true;
   return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -3,7 +3,8 @@
 // that holds a node.json is sealed: init and join are over for good.
 //
 // {"cstl":"node-state/1","name":"…","role":"worker","variant":"qemu-vtpm","cluster_id":"<64 hex digits>",
-//  "measurement_salt":"<64 hex digits>","owner_key":"<130 hex digits>"}; every field mandatory, unknown ones refused.
+//  "measurement_salt":"<64 hex digits>","owner_key":"<130 hex digits>","kubernetes":true}; every field mandatory but the
+// last, which is false without it; unknown ones refused.
 #pragma once
 
 #include <string>
@@ -24,6 +25,7 @@ struct NodeState {
   Digest32 cluster_id{};
   Digest32 measurement_salt{};           // with the measurement key of a rejoin or recovery it gives cluster_id
   P256Point owner_key{};                 // 0x04 ‖ X ‖ Y
+  bool kubernetes = false;               // a node of a Kubernetes cluster: kubernetes.json says more (boot/kubernetes/state.h)
 
   // Errors: node_state; then `problem` (may be null) names the field.
   static Result<NodeState> parse(std::string_view json, std::string* problem);

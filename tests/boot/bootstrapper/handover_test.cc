@@ -105,7 +105,7 @@ TEST_CASE("handover: each bad field of an admission has its own code") {
   auto encoded = encode_admission(*a);
   REQUIRE(encoded.ok());
   const std::vector<uint8_t> good = encoded->declassify().copy();
-  const size_t flag = good.size() - 5;
+  const size_t flag = good.size() - 13;  // then three lengths: reference values, cluster, ticket
   auto with = [&good](size_t at, uint8_t value) {
     std::vector<uint8_t> out = good;
     out[at] = value;
@@ -113,12 +113,43 @@ TEST_CASE("handover: each bad field of an admission has its own code") {
   };
   CHECK(decode_admission(with(0, 0x7f)).code() == Code::too_long);
   CHECK(decode_admission(with(2, 'x')).code() == Code::node_state);
-  CHECK(decode_admission(with(flag, 1)).code() == Code::bad_value);
   CHECK(decode_admission(with(flag, 2)).code() == Code::bad_value);
-  CHECK(decode_admission(with(flag + 1, 1)).code() == Code::too_long);
-  std::vector<uint8_t> references_of_a_worker = with(good.size() - 1, 1);
-  references_of_a_worker.push_back('x');
-  CHECK(decode_admission(references_of_a_worker).code() == Code::bad_value);
+  for (size_t field : {flag + 1, flag + 5, flag + 9}) CHECK(decode_admission(with(field, 1)).code() == Code::too_long);
+  for (size_t field : {flag + 1, flag + 5, flag + 9}) {
+    CAPTURE(field - flag);
+    std::vector<uint8_t> more = with(field + 3, 1);  // a worker without Kubernetes has none of them
+    more.insert(more.begin() + static_cast<ptrdiff_t>(field) + 4, '{');
+    CHECK(decode_admission(more).code() == Code::bad_value);
+  }
+}
+
+TEST_CASE("handover: an init with Kubernetes brings a configuration, one without brings none") {
+  std::string problem, values = references();
+  std::string cluster = R"({"cstl":"cluster/1","name":"demo","kubernetes":"v1.20.2","endpoint":"10.0.2.15:6443",)"
+                        R"("service_cidr":"10.96.0.0/16","pod_cidr":"10.244.0.0/16"})";
+  InitRequest request = request_of(values);
+  request.cluster = cluster;
+  auto a = Admission::from_init(request, metadata_of(Role::control_plane), Uuid{}, kNow, &problem);
+  REQUIRE_MESSAGE(a.ok(), problem);
+  CHECK(a->node.kubernetes);
+  CHECK(a->cluster == cluster);
+  auto encoded = encode_admission(*a);
+  REQUIRE(encoded.ok());
+  auto again = decode_admission(encoded->declassify());
+  REQUIRE(again.ok());
+  CHECK(again->node.kubernetes);
+  CHECK(again->cluster == cluster);
+  a->node.kubernetes = false;
+  CHECK(decode_admission(encode_admission(*a)->declassify()).code() == Code::bad_value);
+  a->node.kubernetes = true;
+  a->cluster.clear();
+  CHECK(decode_admission(encode_admission(*a)->declassify()).code() == Code::bad_value);
+
+  std::string old = R"({"cstl":"cluster/1","name":"demo","kubernetes":"v1.19.2","endpoint":"10.0.2.15:6443",)"
+                    R"("service_cidr":"10.96.0.0/16","pod_cidr":"10.244.0.0/16"})";
+  request.cluster = old;
+  CHECK(Admission::from_init(request, metadata_of(Role::control_plane), Uuid{}, kNow, &problem).code() ==
+        Code::kubernetes_version);
 }
 
 TEST_CASE("handover: admission and news pass through a socket pair; a closed, long or unknown one is refused") {
@@ -140,6 +171,12 @@ TEST_CASE("handover: admission and news pass through a socket pair; a closed, lo
   CHECK(news->kind == News::Kind::failed);
   CHECK(news->code == Code::disk_failed);
   CHECK(news->text == std::string(256, 'x'));
+
+  const std::string kubeconfig(3000, 'k');  // longer than a step may be
+  CHECK(give_news(right.get(), News{News::Kind::entered, Code::ok, kubeconfig}).ok());
+  news = take_news(left.get());
+  REQUIRE(news.ok());
+  CHECK(news->text == kubeconfig);
 
   const uint8_t unknown[] = {4, 0, 0, 0, 0}, huge[] = {0xff, 0xff, 0xff, 0xff};
   CHECK(write_all(right.get(), Bytes(unknown, sizeof unknown)).ok());

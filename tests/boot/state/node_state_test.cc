@@ -45,6 +45,13 @@ TEST_CASE("node state: what is written is read back") {
   CHECK(again->measurement_salt == s.measurement_salt);
   CHECK(again->owner_key == s.owner_key);
   CHECK(again->to_json() == s.to_json());
+  CHECK(!again->kubernetes);
+
+  s.kubernetes = true;
+  again = NodeState::parse(s.to_json(), &problem);
+  REQUIRE_MESSAGE(again.ok(), problem);
+  CHECK(again->kubernetes);
+  CHECK(again->to_json() == s.to_json());
 }
 
 TEST_CASE("node state: each bad field is refused and named") {
@@ -68,6 +75,7 @@ TEST_CASE("node state: each bad field is refused and named") {
       {"a salt that is not hexadecimal", with(salt, "zz" + salt.substr(2)),
        "measurement_salt: is not hexadecimal of the right length"},
       {"a compressed owner key", with(key, "02" + key.substr(2)), "owner_key: is not an uncompressed point"},
+      {"a node with Kubernetes perhaps", with("\"role\"", "\"kubernetes\":1,\"role\""), "kubernetes: is neither true nor false"},
       {"no owner key", with(",\n  \"owner_key\": \"" + key + "\"", ""), "owner_key: is missing"},
   };
   for (const Row& row : rows) {
