@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::initializer_list<Option> kOptions = {
     {"--name", "NAME", nullptr, "the node's name"},
-    {"--cluster", "FILE", "/run/cstl/cluster/cluster.json", "the cluster's configuration"},
+    {"--cluster", "FILE", "/etc/cstl/cluster/cluster.json", "the cluster's configuration"},
     {"--key", "FILE", "/run/cstl/state/wireguard.key", "this node's WireGuard private key"},
     {"--cni", "FOLDER", "/etc/cni/net.d", "where the CNI configuration goes"},
 };
