@@ -1,5 +1,6 @@
 #include "crypto/hash.h"
 
+#include <cerrno>
 #include <ctime>
 
 #include <mbedtls/hkdf.h>
@@ -9,6 +10,7 @@
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha512.h>
 #include <psa/crypto.h>
+#include <unistd.h>
 
 #include "crypto/base/utc.h"
 #include "crypto/mbedtls.h"
@@ -39,6 +41,24 @@ Result<Digest32> sha256_parts(const Parts& parts) {
 
 Result<Digest32> sha256(std::initializer_list<Bytes> parts) { return sha256_parts(parts); }
 Result<Digest32> sha256_of(const std::vector<Bytes>& parts) { return sha256_parts(parts); }
+
+Result<Digest32> sha256_file(int fd) {
+  Sha256 context;
+  TRY(mbed_ok(mbedtls_sha256_starts(context.get(), 0), Code::crypto_failed, "sha256.start"));
+  std::vector<uint8_t> chunk(256 * 1024);
+  for (off_t at = 0;;) {
+    ssize_t n = pread(fd, chunk.data(), chunk.size(), at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno("sha256.read");
+    if (n == 0) break;
+    TRY(mbed_ok(mbedtls_sha256_update(context.get(), chunk.data(), static_cast<size_t>(n)), Code::crypto_failed,
+                "sha256.update"));
+    at += n;
+  }
+  Digest32 out;
+  TRY(mbed_ok(mbedtls_sha256_finish(context.get(), out.data()), Code::crypto_failed, "sha256.finish"));
+  return out;
+}
 
 Result<Digest48> sha384(std::initializer_list<Bytes> parts) {
   Sha512 context;

@@ -1,13 +1,10 @@
 #include "svc/kubernetes/access.h"
 
 #include <cstdlib>
-#include <mbedtls/pk.h>
-#include <mbedtls/x509_crt.h>
 #include <sys/stat.h>
 
 #include "crypto/base/fd.h"
-#include "crypto/hash.h"
-#include "crypto/mbedtls.h"
+#include "crypto/pem.h"
 
 namespace cstl::kubernetes {
 
@@ -26,7 +23,6 @@ void wipe_text(std::string& text) {
   text.clear();
 }
 
-int take_random(void*, unsigned char* out, size_t size) { return random_callback(nullptr, out, size); }
 }  // namespace
 
 Result<Access> Access::in_cluster() {
@@ -105,28 +101,18 @@ std::string path_segment(std::string_view name) {
 }
 
 Result<Identity> read_identity(const Access& access) {
-  TRY(crypto_start());
   Identity identity;
   TRY_LET(identity.ca, read_file(access.ca_file.c_str(), kMaxPem));
-  identity.ca.push_back(0);  // mbedTLS tells PEM by its NUL
-  Certificate ca;
-  TRY(mbed_ok(mbedtls_x509_crt_parse(ca.get(), identity.ca.data(), identity.ca.size()), Code::bad_certificate,
-              "kubernetes.ca"));
+  identity.ca.push_back(0);
+  TRY(check_pem_certificates(identity.ca));
   if (access.certificate_file.empty()) return identity;
   TRY_LET(identity.certificate, read_file(access.certificate_file.c_str(), kMaxPem));
   identity.certificate.push_back(0);
-  Certificate own;
-  TRY(mbed_ok(mbedtls_x509_crt_parse(own.get(), identity.certificate.data(), identity.certificate.size()),
-              Code::bad_certificate, "kubernetes.certificate"));
   TRY_LET(std::vector<uint8_t> key, read_file(access.key_file.c_str(), kMaxKey));
   identity.key = std::make_unique<SecretBuffer>(key.size() + 1);
   if (!key.empty()) std::memcpy(identity.key->space().data(), key.data(), key.size());
   wipe(MutBytes(key));
-  Pk parsed;
-  Bytes pem = identity.key->declassify();
-  TRY(mbed_ok(mbedtls_pk_parse_key(parsed.get(), pem.data(), pem.size(), nullptr, 0, take_random, nullptr),
-              Code::bad_key, "kubernetes.key"));
-  TRY(mbed_ok(mbedtls_pk_check_pair(&own->pk, parsed.get(), take_random, nullptr), Code::bad_key, "kubernetes.key_pair"));
+  TRY(check_pem_pair(identity.certificate, identity.key->declassify()));
   return identity;
 }
 
