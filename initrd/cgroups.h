@@ -13,8 +13,8 @@ namespace cstl {
 
 constexpr const char* kCgroups = "/sys/fs/cgroup";
 
-// Mounts the hierarchy, enables every controller that the kernel offers for the children of the root and of `system`, and
-// moves PID 1 into its leaf. Returns the names of the controllers. Errors: mount_failed with errno.
+// Mounts the hierarchy, enables every controller that the kernel offers for the children of the root and of `system`,
+// and moves PID 1 into its leaf. Returns the names of the controllers. Errors: mount_failed with errno.
 Result<std::string> mount_cgroups();
 
 // In a forked child: a leaf below `folder` (kCgroups + "/system") for it and all that it starts. Errors by errno.

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -44,6 +45,8 @@ void run_program(const char* const* arguments) {
   (void)execute(arguments);
   _exit(127);
 }
+
+bool keep_descriptors(unsigned first) { return close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) == 0; }
 
 void keep_from_oom_killer() {
   auto file = open_file("/proc/self/oom_score_adj", O_WRONLY);

@@ -12,6 +12,10 @@ int execute(const char* const* arguments);
 // The same; ends the child with 127 if that fails.
 [[noreturn]] void run_program(const char* const* arguments);
 
+// In a forked child: of its descriptors only those below `first` outlive exec. Those that libraries opened (the state
+// disk among them) are not all close-on-exec. False with errno if that fails.
+bool keep_descriptors(unsigned first);
+
 // In a forked child that the machine cannot do without: when memory ends, others go first (oom_score_adj -999).
 void keep_from_oom_killer();
 

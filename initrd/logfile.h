@@ -1,5 +1,5 @@
-// What a program writes, into a file of bounded size: at `limit` bytes the file becomes PATH.1, in place of an older one.
-// Bytes as they come. Nothing is flushed: a power cut may take the last lines.
+// What a program writes, into a file of bounded size: at `limit` bytes the file becomes PATH.1, in place of an older
+// one. Bytes as they come. Nothing is flushed: a power cut may take the last lines.
 #pragma once
 
 #include <string>
@@ -15,8 +15,9 @@ class LogFile {
   // Opens nothing yet.
   explicit LogFile(std::string path, size_t limit = kLogLimit) : path_(std::move(path)), limit_(limit) {}
 
-  // Reads what is there from the non-blocking descriptor `from` and appends it; what does not reach the disk is dropped.
-  // Never follows a symbolic link at PATH. Errors, the first time only until it works again: no_space, io, by errno.
+  // Reads what is there from the non-blocking descriptor `from` and appends it; what does not reach the disk is
+  // dropped. Never follows a symbolic link at PATH. Errors, the first time only until it works again: no_space, io,
+  // by errno.
   Status forward(int from);
   const std::string& path() const { return path_; }
 

@@ -1,5 +1,5 @@
-// Kernel modules, in the order that the image lists them, one absolute path per line: /etc/cstl/modules of the initramfs,
-// and /etc/cstl/node-modules of a root under dm-verity.
+// Kernel modules, in the order that the image lists them, one absolute path per line: /etc/cstl/modules of the
+// initramfs, and /etc/cstl/node-modules of a root under dm-verity.
 #pragma once
 
 #include <functional>

@@ -111,6 +111,12 @@ std::string hosts_text(const Metadata& metadata) {
          metadata.name + "\n";
 }
 
+std::string resolver_text(const Metadata& metadata) {
+  std::string out;
+  for (const IpAddress& server : metadata.dns) out += "nameserver " + ip_text(server) + "\n";
+  return out;
+}
+
 std::string machine_id_text(const Uuid& disk) { return to_hex(disk) + "\n"; }
 
 Status write_names(const Metadata& metadata, const Uuid& disk) {
@@ -118,7 +124,7 @@ Status write_names(const Metadata& metadata, const Uuid& disk) {
   TRY(write_name("hosts", hosts_text(metadata)));
   TRY(write_name("hostname", metadata.name + "\n"));
   TRY(write_name("machine-id", machine_id_text(disk)));
-  return write_name("resolv.conf", "");
+  return write_name("resolv.conf", resolver_text(metadata));
 }
 
 Status share_mounts() {

@@ -27,7 +27,8 @@ struct Failure {
   int number = 0;
 };
 enum Stage { kDescriptors = 1, kGroup, kLimits, kExecute };
-constexpr const char* kSites[] = {"program", "program.descriptors", "program.cgroup", "program.limits", "program.execute"};
+constexpr const char* kSites[] = {"program", "program.descriptors", "program.cgroup", "program.limits",
+                                  "program.execute"};
 
 bool set_limits() {
   const rlimit files{kFiles, kFiles}, unlimited{RLIM_INFINITY, RLIM_INFINITY};
@@ -41,7 +42,8 @@ bool set_limits() {
     _exit(127);
   };
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0) give_up(kDescriptors, errno);
+  if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || !keep_descriptors(3))
+    give_up(kDescriptors, errno);
   (void)setsid();
   if (!cgroups.empty()) {
     const Status entered = enter_cgroup(cgroups, request.name);
@@ -83,7 +85,8 @@ Status Programs::run(Program& program) {
 }
 
 Status Programs::start(const StartRequest& request) {
-  if (request.arguments.empty() || request.arguments[0].substr(0, 1) != "/") return fail(Code::bad_value, "program.path");
+  const bool absolute = !request.arguments.empty() && request.arguments[0].substr(0, 1) == "/";
+  if (!absolute) return fail(Code::bad_value, "program.path");
   const auto same = [&](const auto& program) { return program->request.name == request.name; };
   auto at = std::find_if(programs_.begin(), programs_.end(), same);
   if (at == programs_.end()) {

@@ -1,6 +1,6 @@
-// Programs that the bootstrapper asks PID 1 to run (containerd, the kubelet): children of PID 1, so that they have none of
-// the bootstrapper's limits, and kept running: one that ends is started again after a pause that doubles from half a second
-// to ten, and is short again after a minute of running.
+// Programs that the bootstrapper asks PID 1 to run (containerd, the kubelet): children of PID 1, so that they have
+// none of the bootstrapper's limits, and kept running: one that ends is started again after a pause that doubles from
+// half a second to ten, and is short again after a minute of running.
 //
 // A program gets: its arguments, the fixed environment of run_program() (initrd/children.h), a session, a control group
 // and an oom_score_adj of -999 of its own, /dev/null as input, a log file as output, no other descriptor, and limits as

@@ -51,6 +51,7 @@ Result<Channels> start_bootstrapper(const Uuid& disk, const std::string& cgroups
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (nothing < 0 || dup2(nothing, 0) < 0) _exit(126);
     if (to < 0 || dup2(output_theirs.get(), 1) < 0 || dup2(output_theirs.get(), 2) < 0 || dup2(to, 3) < 0) _exit(126);
+    if (!keep_descriptors(4)) _exit(126);
     (void)setsid();
     if (!cgroups.empty() && !enter_cgroup(cgroups, "bootstrapper").ok()) _exit(125);
     keep_from_oom_killer();

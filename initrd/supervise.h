@@ -1,4 +1,5 @@
-// PID 1's last and longest task: the bootstrapper, the programs that it asks for, and everything that they leave behind.
+// PID 1's last and longest task: the bootstrapper, the programs that it asks for, and everything that they leave
+// behind.
 //
 // The bootstrapper runs with the monitor socket as descriptor 3; its output and that of its children comes through a
 // pipe and goes to the console line by line, control bytes escaped. Orphans are reaped. The monitor's request table:

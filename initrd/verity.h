@@ -12,7 +12,8 @@
 
 namespace cstl {
 
-// Waits for both devices, opens, reads, mounts read-only at kSysroot (initrd/root.h). Errors: disk_missing, root_hash, mount_failed.
+// Waits for both devices, opens, reads, mounts read-only at kSysroot (initrd/root.h). Errors: disk_missing,
+// root_hash, mount_failed.
 Status mount_verity_root(const Digest32& roothash);
 
 }  // namespace cstl

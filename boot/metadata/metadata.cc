@@ -9,13 +9,29 @@ namespace {
 
 constexpr size_t kMaxAddressText = 64;  // the longest IPv6 address in brackets, with prefix length or port, is shorter
 
+Status parse_dns(const JsonObject& network, const nlohmann::json& value, Metadata* out) {
+  if (!value.is_array()) return network.wrong("dns", "is not a list");
+  if (value.size() > kMaxNameServers) return network.wrong("dns", "holds more than 3 name servers");
+  for (const auto& item : value) {
+    const std::string* text = item.get_ptr<const std::string*>();
+    auto server = text ? parse_ip(*text) : Result<IpAddress>(fail(Code::bad_value, "metadata.dns"));
+    if (!server) return network.wrong("dns", "holds an entry that is not an IP address");
+    out->dns.push_back(*server);
+  }
+  return success();
+}
+
 Status parse_network(const nlohmann::json& value, Metadata* out, std::string* problem) {
   JsonObject network(value, Code::metadata_malformed, "network.", problem);
-  TRY(network.members({"address", "gateway"}));
+  TRY(network.members({"address", "gateway", "dns"}));
   TRY_LET(std::string_view address, network.text("address", kMaxAddressText));
   auto prefix = parse_prefix(address);
   if (!prefix) return network.wrong("address", "is not an IP address with a prefix length");
   out->address = *prefix;
+  if (network.has("dns")) {
+    TRY_LET(const nlohmann::json* dns, network.member("dns"));
+    TRY(parse_dns(network, *dns, out));
+  }
   if (!network.has("gateway")) return success();
   TRY_LET(std::string_view text, network.text("gateway", kMaxAddressText));
   auto gateway = parse_ip(text);
@@ -83,6 +99,7 @@ std::string Metadata::to_json() const {
   nlohmann::ordered_json network;
   network["address"] = ip_text(address.address) + "/" + std::to_string(address.length);
   if (gateway) network["gateway"] = ip_text(*gateway);
+  for (const IpAddress& server : dns) network["dns"].push_back(ip_text(server));
   nlohmann::ordered_json out;
   out["cstl"] = "metadata/1";
   out["name"] = name;

@@ -3,10 +3,11 @@
 // useless, never unsafe: whom the machine talks to is decided by evidence, and who initialises it by the owner's init.
 //
 // {"cstl":"metadata/1","name":"worker-0","role":"worker","variant":"qemu-vtpm",
-//  "network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},"join":["10.0.2.2:19090"],"init_secret_sha256":"<hex>"}
+//  "network":{"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3"]},"join":["10.0.2.2:19090"],
+//  "init_secret_sha256":"<hex>"}
 //
 // Mandatory: cstl, name, role, variant, network.address. Everything else may be absent. Refused: more than 16 KiB,
-// unknown or repeated fields, wrong types, names instead of literal addresses, more than 8 endpoints.
+// unknown or repeated fields, wrong types, names instead of literal addresses, more than 8 endpoints or 3 name servers.
 #pragma once
 
 #include <optional>
@@ -20,6 +21,7 @@ namespace cstl {
 
 constexpr size_t kMaxMetadata = 16 * 1024;
 constexpr size_t kMaxJoinEndpoints = 8;
+constexpr size_t kMaxNameServers = 3;  // MAXNS of resolv.conf(5)
 constexpr const char* kFwCfgMetadata = "/sys/firmware/qemu_fw_cfg/by_name/opt/cstl/metadata/raw";
 
 struct Metadata {
@@ -28,6 +30,7 @@ struct Metadata {
   Variant variant = Variant::qemu_vtpm;        // one that this build implements
   IpPrefix address;
   std::optional<IpAddress> gateway;            // same family as the address
+  std::vector<IpAddress> dns;                  // name servers; may be empty
   std::vector<Endpoint> join;                  // joinservices to try, in this order; may be empty on a first control plane
   std::optional<Digest32> init_secret_sha256;  // without it the machine cannot be initialised, only join
 

@@ -11,7 +11,8 @@ constexpr const char* kHash = "00112233445566778899aabbccddeeff00112233445566778
 
 std::string valid() {
   return std::string(R"({"cstl":"metadata/1","name":"worker-0","role":"worker","variant":"qemu-vtpm",)") +
-         R"("network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},"join":["10.0.2.2:19090","[fd00::2]:9090"],)" +
+         R"("network":{"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3","fd00::3"]},)" +
+         R"("join":["10.0.2.2:19090","[fd00::2]:9090"],)" +
          R"("init_secret_sha256":")" + kHash + "\"}";
 }
 
@@ -35,6 +36,9 @@ TEST_CASE("metadata: a valid document gives every field") {
   CHECK(m->address.length == 24);
   REQUIRE(m->gateway);
   CHECK(ip_text(*m->gateway) == "10.0.2.2");
+  REQUIRE(m->dns.size() == 2);
+  CHECK(ip_text(m->dns[0]) == "10.0.2.3");
+  CHECK(ip_text(m->dns[1]) == "fd00::3");
   REQUIRE(m->join.size() == 2);
   CHECK(endpoint_text(m->join[0]) == "10.0.2.2:19090");
   CHECK(endpoint_text(m->join[1]) == "[fd00::2]:9090");
@@ -46,12 +50,13 @@ TEST_CASE("metadata: a valid document gives every field") {
   CHECK(again->to_json() == m->to_json());
 }
 
-TEST_CASE("metadata: gateway, endpoints and init secret may be absent") {
+TEST_CASE("metadata: gateway, name servers, endpoints and init secret may be absent") {
   auto m = Metadata::parse(R"({"cstl":"metadata/1","name":"a","role":"control-plane","variant":"tpm",)"
                            R"("network":{"address":"fd00::15/64"}})", nullptr);
   REQUIRE(m.ok());
   CHECK(m->address.address.family == 6);
   CHECK(!m->gateway);
+  CHECK(m->dns.empty());
   CHECK(m->join.empty());
   CHECK(!m->init_secret_sha256);
 }
@@ -61,6 +66,8 @@ TEST_CASE("metadata: each bad field is refused and named") {
   std::string nine = "[";
   for (int i = 0; i < 9; ++i) nine += std::string(i ? "," : "") + "\"10.0.0.1:1\"";
   nine += "]";
+  const std::string network = R"({"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3","fd00::3"]})";
+  const std::string servers = R"(["10.0.2.3","fd00::3"])";
   const std::string endpoints = R"(["10.0.2.2:19090","[fd00::2]:9090"])";
   const Row rows[] = {
       {"empty text", "", "it is not valid JSON"},
@@ -81,10 +88,16 @@ TEST_CASE("metadata: each bad field is refused and named") {
       {"no role", with("\"role\":\"worker\",", ""), "role: is missing"},
       {"an unknown variant", with("qemu-vtpm", "sgx"), "variant: is not a variant of this build"},
       {"a variant that is not implemented", with("qemu-vtpm", "azure-tdx"), "variant: is not a variant of this build"},
-      {"no network", with(R"("network":{"address":"10.0.2.15/24","gateway":"10.0.2.2"},)", ""), "network: is missing"},
-      {"a network that is a string", with(R"({"address":"10.0.2.15/24","gateway":"10.0.2.2"})", "\"x\""),
-       "network.: is not an object"},
-      {"an unknown network field", with("\"gateway\"", "\"dns\":\"1.1.1.1\",\"gateway\""), "network.: holds an unknown member: dns"},
+      {"no network", with("\"network\":" + network + ",", ""), "network: is missing"},
+      {"a network that is a string", with(network, "\"x\""), "network.: is not an object"},
+      {"an unknown network field", with("\"gateway\"", "\"mtu\":1500,\"gateway\""),
+       "network.: holds an unknown member: mtu"},
+      {"name servers that are no list", with(servers, "\"10.0.2.3\""), "network.dns: is not a list"},
+      {"four name servers", with(servers, R"(["::1","::2","::3","::4"])"),
+       "network.dns: holds more than 3 name servers"},
+      {"a name server that is a number", with(servers, "[1]"), "network.dns: holds an entry that is not an IP address"},
+      {"a name server with a port", with("10.0.2.3", "10.0.2.3:53"),
+       "network.dns: holds an entry that is not an IP address"},
       {"an address without prefix length", with("10.0.2.15/24", "10.0.2.15"),
        "network.address: is not an IP address with a prefix length"},
       {"a prefix length of 33", with("/24", "/33"), "network.address: is not an IP address with a prefix length"},
