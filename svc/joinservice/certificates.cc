@@ -21,6 +21,7 @@ constexpr std::string_view kNodeUser = "system:node:";
 constexpr int kSignMs = 10'000;
 constexpr int kTickMs = 500;
 constexpr int kJudgeAgainMs = 3000;
+constexpr int kApprovals = 4;  // of one request, while others write it too
 constexpr size_t kMaxUndecided = 1024;
 constexpr size_t kMaxPem = 16 * 1024;
 
@@ -132,13 +133,13 @@ void Certificates::issue(const std::string& node, Bytes der, const P256Point& ke
                    {"usages", {"digital signature", "key encipherment", "client auth"}}}}};
   client_.create_object(kPath, object, [this, request](Result<Json> made) {
     if (!made.ok()) return finish(request, made.error());
-    approve(*made, "AttestedNode", [this, request](Status approved) {
+    approve(*made, "AttestedNode", kApprovals, [this, request](Status approved) {
       if (!approved.ok()) finish(request, approved.error());
     });
   });
 }
 
-void Certificates::approve(const Json& object, const char* reason, std::function<void(Status)> done) {
+void Certificates::approve(const Json& object, const char* reason, int tries, std::function<void(Status)> done) {
   const std::string now = utc_text(time(nullptr));
   Json condition = {{"type", "Approved"},       {"status", "True"},      {"reason", reason},
                     {"message", "approved by cstl-joinservice"}, {"lastUpdateTime", now}};
@@ -146,7 +147,23 @@ void Certificates::approve(const Json& object, const char* reason, std::function
   Json patch = {{"metadata", {{"resourceVersion", object_meta(object, "resourceVersion")}}},
                 {"status", {{"conditions", Json::array({condition})}}}};
   client_.merge_patch(std::string(kPath) + "/" + kubernetes::path_segment(object_meta(object, "name")) + "/approval", patch,
-                      [done](Result<Json> answer) { done(answer.ok() ? success() : Status(answer.error())); });
+                      [this, object, reason, tries, done](Result<Json> answer) {
+    if (answer.code() == Code::api_conflict && tries > 1) return approve_again(object, reason, tries - 1, done);
+    done(answer.ok() ? success() : Status(answer.error()));
+  });
+}
+
+// Somebody else wrote it: another joinservice, or the controller manager. What is asked for cannot change in an object,
+// but another object may have taken its name.
+void Certificates::approve_again(const Json& before, const char* reason, int tries, std::function<void(Status)> done) {
+  client_.get(std::string(kPath) + "/" + kubernetes::path_segment(object_meta(before, "name")),
+              [this, before, reason, tries, done](Result<Json> now) {
+    if (!now.ok()) return done(now.error());
+    if (object_meta(*now, "uid") != object_meta(before, "uid")) return done(fail(Code::api_conflict, "certificates.uid"));
+    if (has_condition(*now, "Approved")) return done(success());
+    if (has_condition(*now, "Denied")) return done(fail(Code::csr_refused, "certificates.denied"));
+    approve(*now, reason, tries, done);
+  });
 }
 
 void Certificates::finish(const std::string& request, Result<std::string> result) {
@@ -191,10 +208,10 @@ void Certificates::judge(const std::string& name, const Json& object) {
   }
   const std::string who = *node;
   undecided_.erase(name);
-  approve(object, "NodeOnRecord", [this, name, who](Status approved) {
+  approve(object, "NodeOnRecord", kApprovals, [this, name, who](Status approved) {
     if (approved.ok()) {
       if (hooks_.on_serving_approved) hooks_.on_serving_approved(who, name);
-    } else if (hooks_.on_problem && approved.code() != Code::api_conflict) {  // another joinservice was first
+    } else if (hooks_.on_problem) {
       hooks_.on_problem("certificates.approve", approved.error(), client_.problem());
     }
   });

@@ -43,7 +43,8 @@ class Certificates {
     int64_t deadline = 0;
     std::function<void(Result<std::string>)> done;
   };
-  void approve(const kubernetes::Json& object, const char* reason, std::function<void(Status)> done);
+  void approve(const kubernetes::Json& object, const char* reason, int tries, std::function<void(Status)> done);
+  void approve_again(const kubernetes::Json& before, const char* reason, int tries, std::function<void(Status)> done);
   void changed(const kubernetes::Json& object);
   void judge(const std::string& name, const kubernetes::Json& object);
   void finish(const std::string& request, Result<std::string> result);

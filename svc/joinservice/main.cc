@@ -300,5 +300,5 @@ Status serve(const Arguments& arguments) {
 int main(int argc, char** argv) {
   return cstl::service_main(argc, argv,
                             {"cstl-joinservice", "Admits attested machines and gives each the keys of its own node.",
-                             cstl::kOptions, cstl::serve});
+                             cstl::kOptions, cstl::serve, cstl::kJoinserviceUid});
 }

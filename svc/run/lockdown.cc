@@ -37,8 +37,7 @@ struct RulesetAttributes {
 
 Error broken(const char* site) { return fail(Code::sandbox_failed, site, Origin::errno_value, errno); }
 
-Status drop_privileges(uid_t uid) {
-  if (geteuid() != 0) return fail(Code::denied, "lockdown.root", Origin::errno_value, EPERM);
+Status drop_root(uid_t uid) {
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return broken("lockdown.ambient");
   for (unsigned long capability = 0;; ++capability) {  // the kernel may know more than our headers
     int present = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
@@ -50,7 +49,15 @@ Status drop_privileges(uid_t uid) {
   if (setgroups(0, nullptr) != 0) return broken("lockdown.groups");
   if (setresgid(gid, gid, gid) != 0) return broken("lockdown.gid");
   if (setresuid(uid, uid, uid) != 0) return broken("lockdown.uid");
+  return success();
+}
 
+Status drop_privileges(uid_t uid) {
+  if (geteuid() == 0) {
+    TRY(drop_root(uid));
+  } else if (geteuid() != uid) {  // in a pod it is the service's user from the start
+    return fail(Code::denied, "lockdown.root", Origin::errno_value, EPERM);
+  }
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
   if (syscall(SYS_capset, &header, none) != 0) return broken("lockdown.capabilities");
@@ -59,6 +66,10 @@ Status drop_privileges(uid_t uid) {
   uid_t real = 0, effective = 0, saved = 0;
   if (getresuid(&real, &effective, &saved) != 0 || real != uid || effective != uid || saved != uid || setuid(0) == 0) {
     return fail(Code::sandbox_failed, "lockdown.uid_check");
+  }
+  gid_t gids[3] = {};
+  if (getresgid(&gids[0], &gids[1], &gids[2]) != 0 || gids[0] == 0 || gids[1] == 0 || gids[2] == 0) {
+    return fail(Code::sandbox_failed, "lockdown.gid_check");
   }
   __user_cap_data_struct left[2] = {};
   if (syscall(SYS_capget, &header, left) != 0) return broken("lockdown.capabilities_read");

@@ -63,7 +63,8 @@ struct LockdownReport {
 
 enum class Tcp : uint8_t { none, connect };  // new connections that the process may make itself
 
-// `paths` names every variable of the Landlock policy; each path exists. Requires root (denied). Errors: sandbox_failed
+// `paths` names every variable of the Landlock policy; each path exists. The process is root, or `uid` from the start (in
+// a pod; it then keeps the groups that the container runtime gave it) (denied). Errors: sandbox_failed
 // with the errno of the step that failed; the process is then half confined and must end.
 Result<LockdownReport> lock_down(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock,
                                  std::initializer_list<LandlockPath> paths, Tcp tcp = Tcp::none);

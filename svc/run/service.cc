@@ -16,8 +16,8 @@
 namespace cstl {
 
 namespace {
-Status begin() {
-  if (geteuid() != 0) return fail(Code::denied, "service.not_root", Origin::errno_value, EPERM);
+Status begin(uid_t uid) {
+  if (geteuid() != 0 && (uid == 0 || geteuid() != uid)) return fail(Code::denied, "service.not_root", Origin::errno_value, EPERM);
   for (int fd = 0; fd <= 2; ++fd) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return fail_errno("service.dev_null");
   }
@@ -41,7 +41,7 @@ int service_main(int argc, char** argv, const ServiceProgram& program) {
     std::fputs(help_text(program.name, program.what, program.options).c_str(), stdout);
     return 0;
   }
-  Status status = begin();
+  Status status = begin(program.uid);
   if (status.ok()) status = program.serve(*arguments);
   log_error("service.failed", status.error());
   return status.code() == Code::usage ? 2 : 1;
