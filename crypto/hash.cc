@@ -1,5 +1,6 @@
 #include "crypto/hash.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 
@@ -42,18 +43,19 @@ Result<Digest32> sha256_parts(const Parts& parts) {
 Result<Digest32> sha256(std::initializer_list<Bytes> parts) { return sha256_parts(parts); }
 Result<Digest32> sha256_of(const std::vector<Bytes>& parts) { return sha256_parts(parts); }
 
-Result<Digest32> sha256_file(int fd) {
+Result<Digest32> sha256_file(int fd, uint64_t offset, uint64_t size) {
   Sha256 context;
   TRY(mbed_ok(mbedtls_sha256_starts(context.get(), 0), Code::crypto_failed, "sha256.start"));
   std::vector<uint8_t> chunk(256 * 1024);
-  for (off_t at = 0;;) {
-    ssize_t n = pread(fd, chunk.data(), chunk.size(), at);
+  while (size > 0) {
+    ssize_t n = pread(fd, chunk.data(), std::min<uint64_t>(chunk.size(), size), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno("sha256.read");
     if (n == 0) break;
     TRY(mbed_ok(mbedtls_sha256_update(context.get(), chunk.data(), static_cast<size_t>(n)), Code::crypto_failed,
                 "sha256.update"));
-    at += n;
+    offset += static_cast<uint64_t>(n);
+    size -= static_cast<uint64_t>(n);
   }
   Digest32 out;
   TRY(mbed_ok(mbedtls_sha256_finish(context.get(), out.data()), Code::crypto_failed, "sha256.finish"));

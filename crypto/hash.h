@@ -13,8 +13,9 @@ using Digest48 = std::array<uint8_t, 48>;
 // Hash of the concatenation of `parts`. Errors: crypto_failed.
 Result<Digest32> sha256(std::initializer_list<Bytes> parts);
 Result<Digest32> sha256_of(const std::vector<Bytes>& parts);
-// Of a regular file's whole content, wherever it is read at; its position stays. Errors: crypto_failed, io.
-Result<Digest32> sha256_file(int fd);
+// Of `size` bytes from `offset` of a file or block device, or of what there is of them; the position for reading stays.
+// Errors: crypto_failed, io.
+Result<Digest32> sha256_file(int fd, uint64_t offset = 0, uint64_t size = UINT64_MAX);
 Result<Digest48> sha384(std::initializer_list<Bytes> parts);
 
 // HMAC over the concatenation of `parts`; the key has any length. Errors: crypto_failed.

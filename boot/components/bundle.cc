@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "crypto/base/json_object.h"
+#include "crypto/hash.h"
 
 namespace cstl {
 
@@ -142,6 +143,11 @@ const BundleFile* Bundle::find(const Digest32& sha256) const {
   auto at = std::lower_bound(files_.begin(), files_.end(), sha256,
                              [](const BundleFile& file, const Digest32& wanted) { return file.sha256 < wanted; });
   return at != files_.end() && at->sha256 == sha256 ? &*at : nullptr;
+}
+
+Result<bool> Bundle::intact(const BundleFile& entry) const {
+  TRY_LET(Digest32 digest, sha256_file(fd_.get(), entry.offset, entry.size));
+  return digest == entry.sha256;
 }
 
 Status Bundle::copy(const BundleFile& entry, int file,

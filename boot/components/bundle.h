@@ -46,6 +46,8 @@ class Bundle {
   const std::vector<BundleFile>& files() const { return files_; }
   // nullptr when the bundle does not hold it.
   const BundleFile* find(const Digest32& sha256) const;
+  // Does the content have its SHA-256? Errors: crypto_failed, io.
+  Result<bool> intact(const BundleFile& entry) const;
   // Appends the content to `file`. Errors: bundle_malformed (ends early), no_space, io.
   Status copy(const BundleFile& entry, int file, const std::function<void(uint64_t done, uint64_t total)>& progress) const;
 

@@ -58,7 +58,8 @@ struct Command {
 };
 
 // The commands, defined in their own files.
-extern const Command kConfigGenerate, kMeasure, kInit, kVerify, kStatus, kRecover, kMini, kVersion;
+extern const Command kBundleCreate, kBundleShow, kConfigGenerate, kMeasure, kInit, kVerify, kStatus, kRecover, kMini,
+    kVersion;
 
 // Prints progress on stderr ("· booting control-plane-0"); nothing with -o json.
 void progress(const Context& context, const std::string& text);

@@ -11,8 +11,8 @@
 namespace cstl::cli {
 namespace {
 
-const Command* const kCommands[] = {&kConfigGenerate, &kMeasure, &kInit,    &kVerify,
-                                    &kStatus,         &kRecover, &kMini,    &kVersion};
+const Command* const kCommands[] = {&kConfigGenerate, &kMeasure, &kInit,         &kVerify,     &kStatus,
+                                    &kRecover,        &kMini,    &kBundleCreate, &kBundleShow, &kVersion};
 
 void print_overview() {
   std::printf("Usage: cstl [-C DIR] [-o text|json] COMMAND [OPTIONS]\n\nCommands:\n");
