@@ -15,10 +15,16 @@ Status wait(Session& session, QuoteBatch* batch) {
     batch->flush();
     return success();
   }
-  const int64_t left = session.deadline() - monotonic_ms();
-  pollfd p{session.fd(), session.events(), 0};
-  int n = poll(&p, 1, static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX)));
+  int64_t until = session.deadline();
+  pollfd fds[2] = {{session.fd(), session.events(), 0}, {-1, 0, 0}};
+  const PendingAnswer* running = batch != nullptr && session.waits_for_quote() ? batch->running() : nullptr;
+  if (running != nullptr) {
+    fds[1] = pollfd{running->fd(), running->events(), 0};
+    until = std::min(until, running->deadline());
+  }
+  int n = poll(fds, 2, static_cast<int>(std::clamp<int64_t>(until - monotonic_ms(), 0, INT_MAX)));
   if (n < 0 && errno != EINTR) return fail_errno("atls.poll");
+  if (running != nullptr) batch->advance();
   return success();
 }
 

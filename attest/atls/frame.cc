@@ -39,6 +39,12 @@ std::optional<size_t> max_body(uint8_t type) {
     case FrameType::verify_response: return 32 + 1 + 2 + 63 + 2 + 32;
     case FrameType::key_request: return 1 + 2 + 64;
     case FrameType::key_response: return 32;
+    case FrameType::attest_query: return 0;
+    case FrameType::attest_info: return 1;
+    case FrameType::attest_request: return 2 + 512 * 32;
+    case FrameType::attest_response: return kMaxEvidence;
+    case FrameType::activate_request: return tpm::kMaxCredential;
+    case FrameType::activate_response: return 32;
     case FrameType::rekey_request: return 32 + kOwner;
     case FrameType::rekey_done: return 0;
     case FrameType::power_request: return 1;

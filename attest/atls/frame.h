@@ -17,6 +17,8 @@ enum class FrameType : uint8_t {
   recover_query = 26, recover_info = 27, recover_request = 28, recover_done = 29,
   verify_request = 32, verify_response = 33,
   key_request = 40, key_response = 41,
+  attest_query = 42, attest_info = 43, attest_request = 44, attest_response = 45,
+  activate_request = 46, activate_response = 47,
   rekey_request = 48, rekey_done = 49, power_request = 50, start_request = 51, start_done = 52,
   error = 255,
 };

@@ -35,10 +35,14 @@ Result<SecretBuffer> encode_verdict(Code code, std::string_view text) {
 
 }  // namespace
 
+Result<Digest32> atls_session(const Secret<32>& exporter, const Digest32& demander_nonce, const Digest32& attester_spki_hash) {
+  return sha256({exporter.declassify(), demander_nonce, attester_spki_hash});
+}
+
 Result<Digest32> atls_binding(TlsSide attesting_side, const Secret<32>& exporter, const Digest32& demander_nonce,
                               const Digest32& attester_spki_hash) {
-  const std::array<uint8_t, 1> side{static_cast<uint8_t>(attesting_side)};
-  return sha256({Bytes("cstl-atls-1"), side, exporter.declassify(), demander_nonce, attester_spki_hash});
+  TRY_LET(Digest32 session, atls_session(exporter, demander_nonce, attester_spki_hash));
+  return Binding{attesting_side, session}.digest();
 }
 
 struct Session::Impl {
@@ -138,9 +142,8 @@ struct Session::Impl {
       if ((peer->demanded & variant_bit(config.attester->variant())) == 0) {
         return fail(Code::variant_unknown, "atls.demanded");
       }
-      TRY_LET(Digest32 binding,
-              atls_binding(config.side, exporter, peer->nonce, stream.tls().own_spki_hash()));
-      ticket = config.attester->add(binding);
+      TRY_LET(Digest32 session, atls_session(exporter, peer->nonce, stream.tls().own_spki_hash()));
+      ticket = config.attester->add(Binding{config.side, session});
     }
     enter(State::attest, config.evidence_ms);
     return conclude();
@@ -339,6 +342,7 @@ short Session::events() const {
 
 int64_t Session::deadline() const { return impl_->unread ? 0 : impl_->deadline; }
 bool Session::waits_for_quote() const { return impl_->ticket != 0; }
+bool Session::quote_ready() const { return impl_->ticket != 0 && impl_->config.attester->done(impl_->ticket); }
 bool Session::drained() const { return impl_->stream.drained(); }
 
 Result<std::optional<Frame>> Session::receive() {

@@ -1,6 +1,6 @@
 // aTLS 1: a TLS session whose request phase opens only after the evidence that each side demanded has passed.
 //
-//   binding(side) = SHA-256("cstl-atls-1" ‖ side ‖ exporter ‖ nonce of the demanding side ‖ SHA-256(SPKI of that side))
+//   binding(side) = SHA-256("cstl-atls-1" ‖ side ‖ SHA-256(exporter ‖ nonce of the demanding side ‖ SHA-256(SPKI of that side)))
 //
 // Order on each side: hello out; peer's hello in; evidence out if the peer demands it; peer's evidence in if we do, with a
 // challenge and its activation when the evidence is endorsed by an EK; verdict out; verdict in; open. Anything else, early,
@@ -18,31 +18,43 @@
 
 namespace cstl {
 
-// Collects what waiting sessions need from the TPM; flush() answers all bindings with one quote. Not thread-safe.
+// Collects what waiting sessions need from the TPM; one quote answers all bindings that wait when it starts. Requests are
+// worked on in the order of their coming, one at a time. Not thread-safe.
 class QuoteBatch {
  public:
   explicit QuoteBatch(Attester& attester) : attester_(attester) {}
   Variant variant() const { return attester_.variant(); }
   Attester& attester() { return attester_; }
-  uint64_t add(const Digest32& binding);           // a ticket
+  uint64_t add(const Binding& binding);            // a ticket
   uint64_t add_activation(Bytes credential);       // likewise, for Attester::activate()
   void forget(uint64_t ticket);                    // the session ended
-  bool pending() const { return !waiting_.empty(); }
-  // Blocks for one quote (of at most 65536 bindings) and for each activation. An error goes to the tickets that it hit.
+  // Something waits, and flush() would begin with it.
+  bool pending() const { return !waiting_.empty() && !running_; }
+  // Begins with what waits: an attester that blocks is asked until nothing waits, another one gets the next request.
   void flush();
+  // The request that another process is working on, for poll(2); nullptr: none. advance() takes its answer when there is one,
+  // and begins with the next. An error goes to the tickets that it hit.
+  const PendingAnswer* running() const { return running_.get(); }
+  void advance();
+  bool done(uint64_t ticket) const;
   // nullopt while it waits.
   std::optional<Result<std::vector<uint8_t>>> take(uint64_t ticket);
 
  private:
-  struct Waiting { uint64_t ticket; Digest32 binding; std::vector<uint8_t> credential; };
+  struct Waiting { uint64_t ticket; Binding binding; std::vector<uint8_t> credential; };
   struct Done { uint64_t ticket; Result<std::vector<uint8_t>> evidence; };
+  void begin();
+  void finish(Result<EvidenceList> answer);
   Attester& attester_;
   uint64_t next_ = 1;
   std::vector<Waiting> waiting_;
-  std::vector<Done> done_;
+  std::vector<uint64_t> round_;                    // tickets of the running request; 0: forgotten
+  std::unique_ptr<PendingAnswer> running_;
+  std::vector<Done> done_;                         // sorted by ticket
 };
 
-// binding(side) as above. `exporter` is not retained.
+// The session part of a binding, and the binding, as above. `exporter` is not retained.
+Result<Digest32> atls_session(const Secret<32>& exporter, const Digest32& demander_nonce, const Digest32& attester_spki_hash);
 Result<Digest32> atls_binding(TlsSide attesting_side, const Secret<32>& exporter, const Digest32& demander_nonce,
                               const Digest32& attester_spki_hash);
 
@@ -78,6 +90,7 @@ class Session {
   short events() const;
   int64_t deadline() const;
   bool waits_for_quote() const;
+  bool quote_ready() const;                        // the answer waits for the next step()
 
   // Request phase; not_attested before it is open. receive() gives a frame when one is complete (nullopt: step again);
   // one frame is held at a time, and no more is read from the peer until it is taken.

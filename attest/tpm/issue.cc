@@ -2,6 +2,8 @@
 
 #include <tss2/tss2_mu.h>
 
+#include <algorithm>
+
 #include "attest/merkle.h"
 #include "attest/tpm/device_state.h"
 #include "attest/tpm/nv.h"
@@ -171,7 +173,17 @@ Result<std::unique_ptr<Issuer>> Issuer::create(Device& device, const IssueConfig
 Variant Issuer::variant() const { return state_->variant; }
 uint64_t Issuer::quotes() const { return state_->quotes; }
 
-Result<std::vector<std::vector<uint8_t>>> Issuer::quote(const std::vector<Digest32>& bindings) {
+size_t Issuer::max_bindings() const { return kMaxMerkleLeaves; }
+
+Result<EvidenceList> Issuer::quote(const std::vector<Binding>& bindings) {
+  std::vector<Digest32> digests(bindings.size());
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    TRY_LET(digests[i], bindings[i].digest());
+  }
+  return sign(digests);
+}
+
+Result<EvidenceList> Issuer::sign(const std::vector<Digest32>& bindings, size_t wanted) {
   State& s = *state_;
   TRY_LET(MerkleTree tree, MerkleTree::build(bindings));
   TRY_LET(Digest32 qualifier, quote_qualifier(tree.root()));
@@ -199,9 +211,10 @@ Result<std::vector<std::vector<uint8_t>>> Issuer::quote(const std::vector<Digest
   evidence.ek_chain = s.ek_chain;
   evidence.pcr_values = values;
   evidence.event_log = s.event_log;
-  std::vector<std::vector<uint8_t>> out;
-  out.reserve(bindings.size());
-  for (size_t i = 0; i < bindings.size(); ++i) {
+  EvidenceList out;
+  const size_t count = std::min(wanted, bindings.size());
+  out.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
     TRY_LET(std::vector<uint8_t> proof, tree.proof(i));
     evidence.merkle = proof;
     size_t size = 9 * 6 + 1;

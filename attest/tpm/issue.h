@@ -21,8 +21,11 @@ class Issuer final : public Attester {
   ~Issuer() override;
 
   Variant variant() const override;
-  // One TPM quote for all `bindings` (1..65536): returns one encoded Evidence per binding, in order.
-  Result<std::vector<std::vector<uint8_t>>> quote(const std::vector<Digest32>& bindings) override;
+  size_t max_bindings() const override;
+  Result<EvidenceList> quote(const std::vector<Binding>& bindings) override;
+  // The same for the digests of bindings (1..65536): one TPM quote, one encoded Evidence for each of
+  // the first `wanted`, in order.
+  Result<EvidenceList> sign(const std::vector<Digest32>& bindings, size_t wanted = SIZE_MAX);
   // TPM2_ActivateCredential: `credential` is TPM2B_ID_OBJECT ‖ TPM2B_ENCRYPTED_SECRET as make_credential() wrote them.
   // Returns the secret (at most 32 bytes). Errors: activation_failed, tpm_failed.
   Result<std::vector<uint8_t>> activate(Bytes credential) override;

@@ -1,33 +1,42 @@
 #include "boot/bootstrapper/services.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "svc/run/lockdown.h"
 
 namespace cstl {
 
 std::vector<Program> services_of(const NodeState& node, const Places& places, const ServiceSettings& settings) {
   std::vector<Program> out;
-  std::string keys = places.run + "/keyservice.sock";
-  std::vector<std::string> attesting = {"--tpm", settings.tpm, "--variant", variant_name(node.variant), "--event-log",
-                                        settings.event_log};
+  std::string keys = places.run + "/keyservice/keyservice.sock";
+  std::string evidence = places.run + "/attester/attester.sock";
+  out.push_back({"attester", {settings.programs + "/cstl-attester", "--socket", evidence, "--tpm", settings.tpm,
+                              "--variant", variant_name(node.variant), "--event-log", settings.event_log}});
   if (node.role == Role::control_plane) {
     out.push_back({"keyservice", {settings.programs + "/cstl-keyservice", "--master", places.master_secret(), "--socket", keys}});
     Program join{"joinservice", {settings.programs + "/cstl-joinservice", "--listen", settings.join_listen, "--store",
-                                 places.joinservice_store(), "--keyservice", keys, "--salt",
+                                 places.joinservice_store(), "--keyservice", keys, "--attester", evidence, "--salt",
                                  to_hex(node.measurement_salt)}};
-    join.arguments.insert(join.arguments.end(), attesting.begin(), attesting.end());
     out.push_back(std::move(join));
   }
   Program verification{"verificationservice", {settings.programs + "/cstl-verificationservice", "--listen",
                                                settings.verify_listen, "--cluster-id", to_hex(node.cluster_id), "--role",
-                                               role_name(node.role), "--name", node.name}};
-  verification.arguments.insert(verification.arguments.end(), attesting.begin(), attesting.end());
+                                               role_name(node.role), "--name", node.name, "--attester", evidence}};
   out.push_back(std::move(verification));
   return out;
 }
 
-Status prepare_socket_folder(const Places& places) {
+Status prepare_socket_folders(const Places& places) {
   TRY(make_folders(places.run, 0755));
   if (chmod(places.run.c_str(), 0755) != 0) return fail_errno("services.folder");
+  struct Folder { const char* name; uid_t owner; };
+  for (const Folder& folder : {Folder{"/attester", 0}, Folder{"/keyservice", kKeyserviceUid}}) {
+    std::string path = places.run + folder.name;
+    TRY(make_folders(path, 0711));
+    if (lchown(path.c_str(), folder.owner, folder.owner) != 0) return fail_errno("services.owner");
+    if (chmod(path.c_str(), 0711) != 0) return fail_errno("services.folder");
+  }
   return success();
 }
 

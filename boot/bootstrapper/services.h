@@ -7,17 +7,19 @@
 namespace cstl {
 
 struct ServiceSettings {
-  std::string programs;                    // folder of cstl-keyservice, cstl-joinservice, cstl-verificationservice
+  std::string programs;                    // folder of cstl-attester, cstl-keyservice, cstl-joinservice, cstl-verificationservice
   std::string tpm;
   std::string event_log;                   // path; empty: none
   std::string join_listen;                 // "0.0.0.0:9090"
   std::string verify_listen;
 };
 
-// Control plane: keyservice, joinservice, verificationservice; worker: verificationservice. In the order of their start.
+// Control plane: attester, keyservice, joinservice, verificationservice; worker: attester, verificationservice. In the order
+// of their start.
 std::vector<Program> services_of(const NodeState& node, const Places& places, const ServiceSettings& settings);
 
-// The folder of the keyservice's socket: exists, owned by root, searchable by all. Errors: io, denied.
-Status prepare_socket_folder(const Places& places);
+// The folders of the sockets, each searchable by all: attester's, root's own, and keyservice's, where that user may make
+// its socket itself (it does in a pod). Errors: io, denied.
+Status prepare_socket_folders(const Places& places);
 
 }  // namespace cstl

@@ -31,6 +31,7 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--api-ca", "FILE", "", "kubernetes, with --api: PEM of the cluster's CA"},
     {"--api-certificate", "FILE", "", "kubernetes, with --api: PEM of a client certificate"},
     {"--api-key", "FILE", "", "kubernetes, with --api: PEM of its key"},
+    {"--api-token", "FILE", "", "kubernetes, with --api: a bearer token instead"},
 };
 constexpr int kReloadMs = 1000;
 constexpr int kFactsMs = 10'000;
@@ -234,6 +235,9 @@ CertificateHooks certificate_hooks() {
 
 Result<kubernetes::Access> access_of(const Arguments& arguments) {
   if (arguments.get("--api").empty()) return kubernetes::Access::in_cluster();
+  if (!arguments.get("--api-token").empty()) {
+    return kubernetes::Access::with_token(arguments.get("--api"), arguments.get("--api-ca"), arguments.get("--api-token"));
+  }
   return kubernetes::Access::with_certificate(arguments.get("--api"), arguments.get("--api-ca"),
                                               arguments.get("--api-certificate"), arguments.get("--api-key"));
 }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::initializer_list<Option> kOptions = {
     {"--master", "FILE", "/run/cstl/state/keyservice/master", "64 bytes: key and salt; read once, at start"},
-    {"--socket", "PATH", "/run/cstl/keyservice.sock", "unix socket to make, for uid 901"},
+    {"--socket", "PATH", "/run/cstl/keyservice/keyservice.sock", "unix socket to make, for uid 901"},
 };
 constexpr unsigned kRequestsPerConnection = 16;
 
@@ -48,5 +48,6 @@ Status serve(const Arguments& arguments) {
 int main(int argc, char** argv) {
   return cstl::service_main(
       argc, argv,
-      {"cstl-keyservice", "Holds the master secret and answers key requests of this node.", cstl::kOptions, cstl::serve});
+      {"cstl-keyservice", "Holds the master secret and answers key requests of this node.", cstl::kOptions, cstl::serve,
+       cstl::kKeyserviceUid});
 }

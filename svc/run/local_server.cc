@@ -60,6 +60,8 @@ struct LocalServer::Connection {
   SecretBuffer input{kFrameHeader};   // the header, then header and body
   size_t filled = 0;
   std::optional<FrameHeader> header;
+  SecretBuffer output{0};             // an answer on its way
+  size_t sent = 0;
   bool ended = false;
 };
 
@@ -85,7 +87,7 @@ void LocalServer::prepare(PollSet& set) {
     }
   }
   for (auto& connection : connections_) {
-    connection->position = set.add(connection->fd.get(), POLLIN);
+    connection->position = set.add(connection->fd.get(), connection->sent < connection->output.size() ? POLLOUT : POLLIN);
     set.wake_by(connection->deadline);
   }
 }
@@ -130,8 +132,23 @@ void LocalServer::accept_some() {
   }
 }
 
+// True when nothing is left to send.
+Result<bool> LocalServer::write_some(Connection& connection) {
+  while (connection.sent < connection.output.size()) {
+    Bytes left = connection.output.declassify().skip(connection.sent);
+    ssize_t n = send(connection.fd.get(), left.data(), left.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return false;
+    if (n < 0) return fail(Code::closed, "local.send");
+    connection.sent += static_cast<size_t>(n);
+  }
+  return true;
+}
+
 Status LocalServer::read_some(Connection& connection) {
   for (;;) {
+    TRY_LET(bool drained, write_some(connection));
+    if (!drained) return success();
     MutBytes space = connection.input.space();
     if (connection.filled < space.size()) {
       ssize_t n = read(connection.fd.get(), space.data() + connection.filled, space.size() - connection.filled);
@@ -165,12 +182,8 @@ Status LocalServer::serve(Connection& connection) {
   unsigned& used = connection.used[static_cast<size_t>(rule - config_.requests.begin())];
   if (used++ >= rule->per_connection) return fail(Code::frame_type, "local.repeated");
   TRY_LET(LocalReply reply, rule->handler(connection.peer, connection.input.declassify()));
-  TRY_LET(SecretBuffer frame, encode_frame(reply.type, reply.body.declassify()));
-  // Answers are a few bytes and the socket's buffer takes thousands: a peer that does not read has only itself to lose.
-  Bytes out = frame.declassify();
-  if (send(connection.fd.get(), out.data(), out.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(out.size())) {
-    return fail(Code::closed, "local.send");
-  }
+  connection.sent = 0;
+  TRY_LET(connection.output, encode_frame(reply.type, reply.body.declassify()));
   return success();
 }
 

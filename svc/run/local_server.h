@@ -2,7 +2,8 @@
 // for who is asking (SO_PEERCRED). No TLS and no attestation: whoever can name the uid is the same node.
 //
 // Guarantees as in svc/run/server.h: a maximum of connections, a deadline each, only frames of the table, each at most
-// `per_connection` times; anything else is answered by an error frame and ends the connection. Never logs, never blocks.
+// `per_connection` times; anything else is answered by an error frame and ends the connection. An answer that the socket
+// does not take at once is sent as it is read; no request is read meanwhile. Never logs, never blocks (its handlers may).
 #pragma once
 
 #include <sys/types.h>
@@ -64,6 +65,7 @@ class LocalServer final : public Participant {
   void accept_some();
   Status read_some(Connection& connection);
   Status serve(Connection& connection);
+  static Result<bool> write_some(Connection& connection);
   void refuse(Connection& connection, const Error& error);
 
   LocalServerConfig config_;

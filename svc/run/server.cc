@@ -78,23 +78,32 @@ void Server::prepare(PollSet& set) {
   for (auto& slot : slots_) {
     slot->position = set.add(slot->session->fd(), slot->session->events());
     set.wake_by(slot->session->deadline());
-    // A quote was asked for after the last flush (by another server of the loop, or by a handler).
-    if (slot->session->waits_for_quote()) set.wake_by(0);
+    if (slot->session->quote_ready()) set.wake_by(0);  // another server of the loop finished the batch
+  }
+  quote_position_ = SIZE_MAX;
+  if (config_.attester == nullptr) return;
+  // A quote was asked for after the last flush (by another server of the loop, or by a handler).
+  if (config_.attester->pending()) set.wake_by(0);
+  if (const PendingAnswer* running = config_.attester->running()) {
+    quote_position_ = set.add(running->fd(), running->events());
+    set.wake_by(running->deadline());
   }
 }
 
 void Server::dispatch(const PollSet& set) {
   int64_t now = monotonic_ms();
   for (auto& slot : slots_) {
-    if (set.ready(slot->position) != 0 || slot->session->deadline() <= now || slot->session->waits_for_quote()) {
+    if (set.ready(slot->position) != 0 || slot->session->deadline() <= now || slot->session->quote_ready()) {
       advance(*slot);
     }
   }
   if (listener_position_ != SIZE_MAX && set.ready(listener_position_) != 0) accept_some();
-  if (config_.attester != nullptr && config_.attester->pending()) {
+  if (config_.attester != nullptr) {
+    const PendingAnswer* running = config_.attester->running();
+    if (running != nullptr && (set.ready(quote_position_) != 0 || running->deadline() <= now)) config_.attester->advance();
     config_.attester->flush();
     for (auto& slot : slots_) {
-      if (!slot->ended && slot->session->waits_for_quote()) advance(*slot);
+      if (!slot->ended && slot->session->quote_ready()) advance(*slot);
     }
   }
   sweep();

@@ -2,10 +2,10 @@
 //
 // Guarantees: at most `max_sessions` at a time; a few more are taken through TLS only to be told too_many_sessions, the
 // rest waits in the kernel's backlog. Every session ends at the deadline of its phase. All sessions that wait for a
-// quote when the batch is flushed share one. In the request phase only frames of the table pass, each at most
-// `per_session` times and only after the type it names in `after`; anything else ends the session with an error frame
-// (frame_type). Requests before both verdicts never reach a handler (Session refuses them).
-// Never logs: `on_end` tells the program how each session ended.
+// quote when the next one starts share it; where another process makes it, sessions go on meanwhile. In the request phase
+// only frames of the table pass, each at most `per_session` times and only after the type it names in `after`; anything
+// else ends the session with an error frame (frame_type). Requests before both verdicts never reach a handler (Session
+// refuses them). Never logs: `on_end` tells the program how each session ended.
 #pragma once
 
 #include <functional>
@@ -86,6 +86,7 @@ class Server final : public Participant {
   ServerConfig config_;
   Fd listener_;
   size_t listener_position_ = SIZE_MAX;
+  size_t quote_position_ = SIZE_MAX;
   int64_t accept_again_ = 0;  // after a failed accept: not before this time
   uint64_t next_ = 1;
   std::vector<std::unique_ptr<Slot>> slots_;

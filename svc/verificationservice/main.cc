@@ -1,7 +1,7 @@
 // cstl-verificationservice: gives evidence to whoever asks, and the facts that go with it. It reads no state: whoever
 // starts it passes the facts as arguments.
-#include "attest/tpm/issue.h"
 #include "crypto/base/log.h"
+#include "svc/attester/client.h"
 #include "svc/run/lockdown.h"
 #include "svc/run/server.h"
 #include "svc/run/service.h"
@@ -16,11 +16,11 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--role", "ROLE", nullptr, "control-plane or worker"},
     {"--name", "NAME", nullptr, "the node's name"},
     {"--listen", "ADDRESS:PORT", "0.0.0.0:9091", "TCP endpoint to serve"},
-    {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM"},
-    {"--variant", "VARIANT", "qemu-vtpm", "the attestation variant of this machine"},
-    {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
+    {"--attester", "PATH", "/run/cstl/attester/attester.sock", "the attester's unix socket"},
     {"--max-sessions", "N", "64", "open sessions at a time"},
 };
+
+constexpr int kAttesterMs = 20000;  // it may be starting, too
 
 Status serve(const Arguments& arguments) {
   VerifyResponse facts;
@@ -33,13 +33,14 @@ Status serve(const Arguments& arguments) {
   TRY_LET(Bytes response, facts.encode(space));
   TRY_LET(size_t max_sessions, arguments.number("--max-sessions", 1, 4096));
 
-  tpm::IssueConfig issue;
-  TRY_LET(issue.variant, variant_from_name(arguments.get("--variant")));
-  issue.event_log = arguments.get("--event-log");
-  TRY_LET(std::unique_ptr<tpm::Device> device, tpm::Device::open(arguments.get("--tpm")));
-  TRY_LET(std::unique_ptr<tpm::Issuer> issuer, tpm::Issuer::create(*device, issue));
-  QuoteBatch batch(*issuer);
   TRY_LET(std::unique_ptr<TlsIdentity> identity, TlsIdentity::create());
+  TRY_LET(Fd listener, listen_tcp(arguments.get("--listen"), 128));
+
+  // The attester knows the service's user and nobody else.
+  TRY_LET(LockdownReport report,
+          lock_down(kVerificationserviceUid, kVerificationserviceSeccomp, kVerificationserviceLandlock, {}));
+  TRY_LET(auto attester, SocketAttester::create(arguments.get("--attester"), kAttesterMs));
+  QuoteBatch batch(*attester);
 
   ServerConfig config;
   config.identity = identity.get();
@@ -57,13 +58,9 @@ Status serve(const Arguments& arguments) {
       log_error("session.failed", end.error, {{"peer", end.peer}, {"says", end.peer_text}});
     }
   };
-  TRY_LET(Fd listener, listen_tcp(arguments.get("--listen"), 128));
   TRY_LET(std::unique_ptr<Server> server, Server::create(std::move(listener), std::move(config)));
   Loop loop;
   loop.add(*server);
-
-  TRY_LET(LockdownReport report,
-          lock_down(kVerificationserviceUid, kVerificationserviceSeccomp, kVerificationserviceLandlock, {}));
   log_info("service.ready", {{"listen", arguments.get("--listen")}, {"landlock", report.landlock_abi}});
   return loop.run();
 }
@@ -74,5 +71,6 @@ Status serve(const Arguments& arguments) {
 int main(int argc, char** argv) {
   return cstl::service_main(
       argc, argv,
-      {"cstl-verificationservice", "Gives evidence about this machine to whoever asks.", cstl::kOptions, cstl::serve});
+      {"cstl-verificationservice", "Gives evidence about this machine to whoever asks.", cstl::kOptions, cstl::serve,
+       cstl::kVerificationserviceUid});
 }

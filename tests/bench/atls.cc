@@ -91,7 +91,7 @@ bool wave(Rig& rig, const AppraisalPolicy* client_demand, const AppraisalPolicy*
 int main() {
   Rig& rig = Rig::get();
   Digest32 binding{};
-  auto evidence = rig.issuer->quote({binding});
+  auto evidence = rig.issuer->sign({binding});
   if (!evidence.ok() || evidence->size() != 1) return 1;
   Bytes bytes = (*evidence)[0];
   bool good = measure("TLS 1.3 handshakes, mutual certificates, both ends", 1, [&] { return tls_handshake(rig); }) &&

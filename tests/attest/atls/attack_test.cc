@@ -31,7 +31,7 @@ Digest32 nonce_of(std::optional<Frame> frame) {
 }
 
 std::vector<uint8_t> evidence_for(const Digest32& binding) {
-  auto evidence = Rig::get().issuer->quote({binding});
+  auto evidence = Rig::get().issuer->sign({binding});
   REQUIRE(evidence.ok());
   return evidence->front();
 }
@@ -117,8 +117,9 @@ class Chimera final : public Attester {
   Chimera(tpm::Issuer& signer, std::vector<uint8_t> certificate, std::vector<uint8_t> chain, bool guesses)
       : signer_(signer), certificate_(std::move(certificate)), chain_(std::move(chain)), guesses_(guesses) {}
   Variant variant() const override { return signer_.variant(); }
-  Result<std::vector<std::vector<uint8_t>>> quote(const std::vector<Digest32>& bindings) override {
-    TRY_LET(std::vector<std::vector<uint8_t>> all, signer_.quote(bindings));
+  size_t max_bindings() const override { return signer_.max_bindings(); }
+  Result<EvidenceList> quote(const std::vector<Binding>& bindings) override {
+    TRY_LET(EvidenceList all, signer_.quote(bindings));
     for (std::vector<uint8_t>& one : all) {
       TRY_LET(Evidence evidence, Evidence::decode(one));
       evidence.ek_certificate = certificate_;
@@ -173,7 +174,7 @@ TEST_CASE("the AK of another TPM does not pass activation under a genuine endors
       CHECK((*client)->step().error().foreign == static_cast<int64_t>(Code::activation_failed));
     }
     // Without the stolen endorsement it is an honest, unendorsed machine, which this policy refuses.
-    const std::vector<uint8_t> own = (*(*issuer)->quote({Digest32{}}))[0];
+    const std::vector<uint8_t> own = (*(*issuer)->sign({Digest32{}}))[0];
     CHECK(appraise(own, Digest32{}, rig.endorsed_policy).code == Code::ek_chain);
   }
 }

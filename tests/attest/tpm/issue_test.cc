@@ -34,7 +34,7 @@ TEST_CASE("issued evidence passes appraisal for its binding only") {
   Rig& rig = Rig::get();
   const std::vector<Digest32> bindings{{1}, {2}, {3}, {4}, {5}};
   const uint64_t before = rig.issuer->quotes();
-  auto evidence = rig.issuer->quote(bindings);
+  auto evidence = rig.issuer->sign(bindings);
   REQUIRE(evidence.ok());
   REQUIRE(evidence->size() == bindings.size());
   CHECK(rig.issuer->quotes() - before == 1);
@@ -44,13 +44,13 @@ TEST_CASE("issued evidence passes appraisal for its binding only") {
     CHECK(verdict.roles == 1 << static_cast<unsigned>(Role::worker));
     CHECK(appraise((*evidence)[i], bindings[(i + 1) % 5], rig.policy).code == Code::quote_nonce);
   }
-  CHECK(rig.issuer->quote({}).code() == Code::merkle_path);
+  CHECK(rig.issuer->sign({}).code() == Code::merkle_path);
 }
 
 TEST_CASE("the endorsement chains to the TPM's own authority and to no other") {
   Rig& rig = Rig::get();
   const Digest32 binding{7};
-  auto evidence = rig.issuer->quote({binding});
+  auto evidence = rig.issuer->sign({binding});
   REQUIRE(evidence.ok());
   Verdict verdict = appraise(evidence->front(), binding, rig.endorsed_policy);
   CHECK(verdict.code == Code::ok);
@@ -73,7 +73,7 @@ TEST_CASE("the AK is the same key whenever it is made") {
   Rig& rig = Rig::get();
   auto again = tpm::Issuer::create(*rig.device, tpm::IssueConfig{Variant::tpm, ""});
   REQUIRE(again.ok());
-  auto a = rig.issuer->quote({Digest32{}}), b = (*again)->quote({Digest32{}});
+  auto a = rig.issuer->sign({Digest32{}}), b = (*again)->sign({Digest32{}});
   REQUIRE((a.ok() && b.ok()));
   CHECK(equal(Evidence::decode(a->front())->ak_public, Evidence::decode(b->front())->ak_public));
   CHECK(Evidence::decode(b->front())->variant == Variant::tpm);
@@ -91,7 +91,7 @@ TEST_CASE("an event log that does not exist is an error, not an empty log") {
 
 TEST_CASE("a credential opens for this EK and this AK only") {
   Rig& rig = Rig::get();
-  auto evidence = rig.issuer->quote({Digest32{}});
+  auto evidence = rig.issuer->sign({Digest32{}});
   REQUIRE(evidence.ok());
   auto parsed = Evidence::decode(evidence->front());
   REQUIRE(parsed.ok());
@@ -146,7 +146,7 @@ TEST_CASE("our quote passes tpm2_checkquote, with our nonce only") {
   Rig& rig = Rig::get();
   const std::string dir = Swtpm::shared().folder() + "/";
   const Digest32 binding{0xab};
-  auto evidence = rig.issuer->quote({binding});
+  auto evidence = rig.issuer->sign({binding});
   REQUIRE(evidence.ok());
   auto parsed = Evidence::decode(evidence->front());
   REQUIRE(parsed.ok());

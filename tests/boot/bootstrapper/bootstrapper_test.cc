@@ -73,10 +73,10 @@ TEST_CASE("bootstrapper: init succeeds once, writes everything, re-keys the disk
   check_owned(state + "/joinservice/nodes", 0700, 901);
   check_owned(state + "/joinservice/reference-values.json", 0600, 901);
   check_owned(state + "/joinservice/owner.key", 0600, 901);
-  for (const char* service : {"keyservice", "joinservice", "verificationservice"}) {
+  for (const char* service : {"attester", "keyservice", "joinservice", "verificationservice"}) {
     CHECK(c.machine.wait_for_log(std::string("service.started service=") + service));
   }
-  for (const char* service : {"cstl-keyservice", "cstl-joinservice", "cstl-verificationservice"}) {
+  for (const char* service : {"cstl-attester", "cstl-keyservice", "cstl-joinservice", "cstl-verificationservice"}) {
     CHECK_MESSAGE(c.machine.wait_for_log(std::string(service) + ": info service.ready"), c.machine.log());
   }
   CHECK(c.owner.init(c.machine.init_port).code != Code::ok);

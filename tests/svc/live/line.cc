@@ -200,32 +200,41 @@ void Line::start_services() {
   keyservice.reset();
   joinservice.reset();
   verificationservice.reset();
-  // A killed service leaves its key in the software TPM; in a machine the kernel's resource manager forgets it.
+  attester.reset();
+  other_attester.reset();
+  // A killed attester leaves its key in the software TPM; in a machine the kernel's resource manager forgets it.
   for (Machine* machine : {&control_plane, &verified}) {
     if (!run({"tpm2_flushcontext", "-T", machine->tpm->device(), "-t"}, folder + "/flush.log")) give_up("tpm2_flushcontext");
   }
-  for (const char* name : {"keyservice", "joinservice", "verificationservice"}) {
+  for (const char* name : {"attester", "keyservice", "joinservice", "other_attester", "verificationservice"}) {
     (void)unlink((folder + "/" + name + ".log").c_str());  // a log per start
   }
   std::string socket = folder + "/keys.sock";
+  auto attester_of = [&](Machine& machine, const std::string& name) {
+    return std::make_unique<Service>(
+        "cstl-attester",
+        std::vector<std::string>{"--socket", folder + "/" + name + ".sock", "--tpm", "unix:" + machine.tpm->folder() + "/tpm",
+                                 "--event-log", ""},
+        folder + "/" + name + ".log");
+  };
+  attester = attester_of(control_plane, "attester");
+  other_attester = attester_of(verified, "other_attester");
   keyservice = std::make_unique<Service>("cstl-keyservice", std::vector<std::string>{"--master", folder + "/master", "--socket", socket},
                                          folder + "/keyservice.log");
   joinservice = std::make_unique<Service>(
       "cstl-joinservice",
       std::vector<std::string>{"--listen", endpoint_text(join_endpoint), "--store", folder + "/store", "--salt", to_hex(salt),
-                               "--keyservice", socket, "--tpm", "unix:" + control_plane.tpm->folder() + "/tpm", "--event-log", ""},
+                               "--keyservice", socket, "--attester", folder + "/attester.sock"},
       folder + "/joinservice.log");
   verificationservice = std::make_unique<Service>(
       "cstl-verificationservice",
       std::vector<std::string>{"--listen", endpoint_text(verify_endpoint), "--cluster-id", to_hex(cluster_id), "--role",
-                               "worker", "--name", "worker-7", "--tpm", "unix:" + verified.tpm->folder() + "/tpm", "--event-log", ""},
+                               "worker", "--name", "worker-7", "--attester", folder + "/other_attester.sock"},
       folder + "/verificationservice.log");
 }
 
 Line::~Line() {
-  keyservice.reset();
-  joinservice.reset();
-  verificationservice.reset();
+  for (auto* service : {&keyservice, &joinservice, &verificationservice, &attester, &other_attester}) service->reset();
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
 }

@@ -47,8 +47,8 @@ struct Machine {
   ReferenceValues accepted;
 };
 
-// One cluster, made on first use: keyservice, joinservice on a control plane, verificationservice on another machine of
-// it, a worker with the right image, one with another image (PCR 9), and another worker with the right image.
+// One cluster, made on first use: attester, keyservice, joinservice on a control plane, attester and verificationservice on
+// another machine of it, a worker with the right image, one with another image (PCR 9), and another worker with the right image.
 struct Line {
   static Line& get();
   Line();
@@ -60,7 +60,7 @@ struct Line {
   Digest32 salt{}, cluster_id{};
   P256Point owner{};
   Machine control_plane, verified, worker, other_image, other_worker;
-  std::unique_ptr<Service> keyservice, joinservice, verificationservice;
+  std::unique_ptr<Service> attester, keyservice, joinservice, other_attester, verificationservice;
   Endpoint join_endpoint, verify_endpoint;
   ReferenceValues references;
 };

@@ -6,6 +6,7 @@
 #include "attest/atls/messages.h"
 #include "attest/evidence.h"
 #include "crypto/base/fd.h"
+#include "svc/wire/attester.h"
 #include "svc/wire/init.h"
 #include "svc/wire/join.h"
 #include "svc/wire/key.h"
@@ -42,7 +43,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 // "## `name`: type N, at most M bytes…" opens a section; its table follows.
 std::vector<Section> sections() {
   std::vector<Section> out;
-  for (const char* page : {"frame", "atls", "evidence", "init", "join", "recover", "verify", "key", "monitor"}) {
+  for (const char* page : {"frame", "atls", "evidence", "init", "join", "recover", "verify", "key", "attester", "monitor"}) {
     Result<std::vector<uint8_t>> text = read_file((std::string("docs/wire/") + page + ".md").c_str(), 1 << 20);
     REQUIRE(text.ok());
     std::stringstream in(std::string(text->begin(), text->end()));
@@ -157,6 +158,12 @@ struct Known {
     {"verify_response", FrameType::verify_response, decode<VerifyResponse>},
     {"key_request", FrameType::key_request, decode<KeyRequest>},
     {"key_response", FrameType::key_response, decode<KeyResponse>},
+    {"attest_query", FrameType::attest_query, empty},
+    {"attest_info", FrameType::attest_info, decode<AttestInfo>},
+    {"attest_request", FrameType::attest_request, decode<AttestRequest>},
+    {"attest_response", FrameType::attest_response, opaque},
+    {"activate_request", FrameType::activate_request, opaque},
+    {"activate_response", FrameType::activate_response, opaque},
     {"rekey_request", FrameType::rekey_request, decode<RekeyRequest>},
     {"rekey_done", FrameType::rekey_done, empty},
     {"power_request", FrameType::power_request, decode<PowerRequest>},
