@@ -98,7 +98,7 @@ Result<NodeState> enter_from_waiter(const Settings& settings, const Metadata& me
 }
 
 Result<NodeState> enter_or_resume(const Settings& settings, Monitor& monitor) {
-  TRY(prepare_socket_folder(settings.places));
+  TRY(prepare_socket_folders(settings.places));
   if (Status marker = NodeLock(settings.places.lock_marker()).check_marker(); !marker.ok()) {
     log_error("bootstrap.lock", marker.error());
     ask_for_reboot(settings, monitor);
