@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 programs=${CSTL_PROGRAMS:-$PWD/build/release}
-ninja -C "$programs" disk_guest disk_recover >/dev/null
+built=$(ninja -C "$programs" disk_guest disk_recover) || { echo "$built"; exit 1; }
 firmware=${CSTL_IMAGE_PREFIX:-$(tools/deps/image.sh --print-prefix)}
 export CSTL_IMAGE_PREFIX=$firmware
 PATH=$PATH:/usr/sbin:/sbin
