@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "boot/components/bundle.h"
+#include "boot/components/confined.h"
 #include "crypto/hash.h"
 
 namespace cstl {
@@ -119,7 +120,8 @@ class Installation {
     struct stat before = {};
     if (fstat(file.get(), &before) != 0) return fail_errno("component.partial");
     for (bool resumed = before.st_size > 0;; resumed = false) {
-      TRY(download(component_.url, file.get(), ca_pem_, options_.download, progress, &reason_));
+      bool https = component_.url.compare(0, 8, "https://") == 0;
+      TRY((https ? download_confined : download)(component_.url, file.get(), ca_pem_, options_.download, progress, &reason_));
       TRY_LET(bool good, verify(file.get()));
       if (good) return file;
       if (ftruncate(file.get(), 0) != 0) return fail_errno("component.partial");

@@ -10,7 +10,8 @@
 // are not writable by others. It is unpacked into a new folder, which becomes `path`; if `path` exists (several archives
 // may share it), each entry at the archive's top replaces the one of its name there, and others stay.
 //
-// Runs as root, blocks, calls `progress` at least every second while bytes come. Reads no environment, uses no proxy.
+// Runs as root, blocks, calls `progress` at least every second while bytes come. https is spoken by a child that is nobody
+// (confined.h). Reads no environment, uses no proxy.
 #pragma once
 
 #include "boot/cluster/config.h"
