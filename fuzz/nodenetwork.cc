@@ -2,7 +2,7 @@
 
 #include "svc/nodenetwork/inventory.h"
 
-// Node and CstlNode objects, one JSON text each on a line: whatever they say, peers do not overlap and lie in the range.
+// Node and CstlNode objects, one JSON text a line: whatever they say, peers do not overlap and lie in the range.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cstl;
   const PodRange range{10u << 24 | 244u << 16, 16};

@@ -1,5 +1,5 @@
-// Addresses as Kubernetes writes them: pod ranges are IPv4 prefixes, nodes have IPv4 or IPv6 addresses. Literal forms of
-// inet_pton(3) only; allocates nothing but the texts that it returns. Nothing here is secret.
+// Addresses as Kubernetes writes them: pod ranges are IPv4 prefixes, nodes have IPv4 or IPv6 addresses. Literal forms
+// of inet_pton(3) only; allocates nothing but the texts that it returns. Nothing here is secret.
 #pragma once
 
 #include <sys/socket.h>

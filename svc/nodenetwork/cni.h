@@ -1,5 +1,5 @@
-// The CNI configuration that containerd reads: bridge (cni0, addresses of this node's pod range), portmap. Version 0.4.0,
-// which every plugin release since 0.8 takes. containerd adds the loopback interface itself.
+// The CNI configuration that containerd reads: bridge (cni0, addresses of this node's pod range), portmap. Version
+// 0.4.0, which every plugin release since 0.8 takes. containerd adds the loopback interface itself.
 //
 //  - no ipMasq: the bridge plugin would translate pod → pod on other nodes too; svc/nodenetwork/firewall.h does it.
 //  - hairpin: a pod reaches itself through a Service.

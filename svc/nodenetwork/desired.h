@@ -1,12 +1,12 @@
 // What this node's network is to be, from what Kubernetes says: a pure function of Node and CstlNode objects.
 //
-// A node is a peer only if its identity was attested: a CstlNode of the Node's name exists (only joinservices write them),
-// holds a WireGuard key, and its recorded address is one that the Node claims. Its pod range must lie within the
+// A node is a peer only if its identity was attested: a CstlNode of the Node's name exists (only joinservices write
+// them), holds a WireGuard key, and its recorded address is one that the Node claims. Its pod range must lie within the
 // cluster's and overlap no other's: of two that overlap, the Node that was created first keeps it, and this node keeps
 // its own in any case. Everyone else is left out, with a reason, and nothing of theirs is routed.
 //
-// Parsing is total: objects may be any JSON (sizes and nesting are the caller's limits, svc/kubernetes/client.h); what is
-// kept of one is bounded. No I/O, no logging; nothing is secret.
+// Parsing is total: objects may be any JSON (sizes and nesting are the caller's limits, svc/kubernetes/client.h); what
+// is kept of one is bounded. No I/O, no logging; nothing is secret.
 #pragma once
 
 #include <map>

@@ -1,10 +1,11 @@
-// The packet filter of pod traffic: the table `ip cstl` of nf_tables, written whole in one transaction. It holds even when
-// routes or rp_filter do not:
+// The packet filter of pod traffic: the table `ip cstl` of nf_tables, written whole in one transaction. It holds even
+// when routes or rp_filter do not:
 //  - prerouting, before connections are tracked: a packet with a pod's source that comes from another interface than
 //    wg0, cni0 or lo is dropped: nobody on the wire can speak as a pod;
 //  - postrouting, after addresses are translated: a packet to or from a pod that is about to leave by another interface
 //    is dropped: nothing of a pod's goes out in clear;
-//  - pods speak to the world outside of the pod range with their node's address (masquerade); among pods the source stays.
+//  - pods speak to the world outside of the pod range with their node's address (masquerade); among pods the source
+//    stays.
 // Other tables (kube-proxy, portmap) are not touched. Nothing here is secret, does I/O or logs.
 #pragma once
 

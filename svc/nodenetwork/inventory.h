@@ -1,5 +1,5 @@
-// What the API told so far about Nodes and CstlNodes, bounded, and the state that follows from it. An object that cannot
-// be read counts as absent. No I/O, no logging; nothing is secret.
+// What the API told so far about Nodes and CstlNodes, bounded, and the state that follows from it. An object that
+// cannot be read counts as absent. No I/O, no logging; nothing is secret.
 #pragma once
 
 #include "svc/nodenetwork/desired.h"

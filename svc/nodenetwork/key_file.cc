@@ -16,8 +16,8 @@ constexpr size_t kText = 44;
 int digit(uint8_t character) {
   const int c = character;
   const auto within = [c](int low, int high) { return ((low - 1 - c) & (c - high - 1)) >> 8; };  // -1 or 0
-  return -1 + (within('A', 'Z') & (c - 'A' + 1)) + (within('a', 'z') & (c - 'a' + 27)) + (within('0', '9') & (c - '0' + 53)) +
-         (within('+', '+') & 63) + (within('/', '/') & 64);
+  return -1 + (within('A', 'Z') & (c - 'A' + 1)) + (within('a', 'z') & (c - 'a' + 27)) +
+         (within('0', '9') & (c - '0' + 53)) + (within('+', '+') & 63) + (within('/', '/') & 64);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The node's WireGuard private key: a file that the bootstrapper writes after attestation, one line of 44 base64
-// characters as wg(8) writes them. Secret: read into wiped memory only, decoded without branches or tables that depend on
-// it.
+// characters as wg(8) writes them. Secret: read into wiped memory only, decoded without branches or tables that depend
+// on it.
 #pragma once
 
 #include "crypto/base/secret.h"

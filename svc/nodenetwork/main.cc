@@ -1,5 +1,5 @@
-// cstl-nodenetwork: the pods' network of a node. Watches Nodes and CstlNodes, and keeps WireGuard, routes, packet filter and
-// CNI configuration as svc/nodenetwork/desired.h says.
+// cstl-nodenetwork: the pods' network of a node. Watches Nodes and CstlNodes, and keeps WireGuard, routes, packet
+// filter and CNI configuration as svc/nodenetwork/desired.h says.
 #include <set>
 
 #include "crypto/base/fd.h"
@@ -101,7 +101,9 @@ class Service {
     for (const Skipped& skip : round.state.skipped) {
       skipped.insert({skip.node, skip.reason});
       if (skipped_.count({skip.node, skip.reason}) != 0) continue;
-      log_warning("node.skipped", {{"node", skip.node}, {"reason", skip_name(skip.reason)}, {"because", skip_what(skip.reason)}});
+      log_warning("node.skipped", {{"node", skip.node},
+                                   {"reason", skip_name(skip.reason)},
+                                   {"because", skip_what(skip.reason)}});
     }
     skipped_ = std::move(skipped);
     const Applied& a = round.applied;
@@ -117,7 +119,7 @@ class Service {
     }
     if (round.cni_written) log_info("cni.written", {{"range", range_text(round.state.own->pods)}});
     if (round.key_differs && !key_differed_) {
-      log_warning("key.differs", {{"because", "the CstlNode of this node holds another public key: others cannot reach it"}});
+      log_warning("key.differs", {{"because", "this node's CstlNode holds another key: others cannot reach it"}});
     }
     key_differed_ = round.key_differs;
   }
@@ -166,7 +168,8 @@ Status serve(const Arguments& arguments) {
 }  // namespace cstl
 
 int main(int argc, char** argv) {
-  return cstl::service_main(argc, argv,
-                            {"cstl-nodenetwork", "Encrypts the traffic between this node's pods and those of attested nodes.",
-                             cstl::kOptions, cstl::serve});
+  return cstl::service_main(
+      argc, argv,
+      {"cstl-nodenetwork", "Encrypts the traffic between this node's pods and those of attested nodes.", cstl::kOptions,
+       cstl::serve});
 }

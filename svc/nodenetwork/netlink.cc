@@ -141,7 +141,9 @@ Result<uint32_t> be32_of(Bytes value) {
 Result<std::string_view> text_of(Bytes value, size_t max) {
   const std::string_view text = value.text();
   const size_t end = text.find('\0');
-  if (end == std::string_view::npos || end > max || end + 1 != text.size()) return fail(Code::bad_value, "netlink.text");
+  if (end == std::string_view::npos || end > max || end + 1 != text.size()) {
+    return fail(Code::bad_value, "netlink.text");
+  }
   return text.substr(0, end);
 }
 

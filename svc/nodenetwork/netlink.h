@@ -1,5 +1,5 @@
-// Netlink messages (include/uapi/linux/netlink.h, netlink(7)): requests are built in a buffer of fixed size, replies are
-// parsed as total functions. Numbers are in the machine's order (little endian here) unless a name says `be`.
+// Netlink messages (include/uapi/linux/netlink.h, netlink(7)): requests are built in a buffer of fixed size, replies
+// are parsed as total functions. Numbers are in the machine's order (little endian here) unless a name says `be`.
 //
 // A Request may carry a secret: its buffer is wiped when it ends. Nothing here does I/O or logs.
 #pragma once

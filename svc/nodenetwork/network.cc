@@ -225,7 +225,8 @@ Result<Applied> Network::apply(const DesiredState& state, const WireguardSecret&
   if (outside == present.end()) return fail(Code::not_found, "network.own_address");
   auto carrier = std::find_if(all.begin(), all.end(), [&](const Link& link) { return link.index == outside->link; });
   if (carrier == all.end()) return fail(Code::not_found, "network.own_link");
-  applied.mtu = std::max(kSmallestMtu, std::min(carrier->mtu, uint32_t{65535}) - std::min(carrier->mtu, kTunnelOverhead));
+  const uint32_t outer = std::clamp(carrier->mtu, kSmallestMtu + kTunnelOverhead, kLargestMtu);
+  applied.mtu = outer - kTunnelOverhead;
 
   if (!named(all, kTunnel)) {
     Request request;
@@ -241,7 +242,9 @@ Result<Applied> Network::apply(const DesiredState& state, const WireguardSecret&
   TRY(write_device(state, key, &applied));
   TRY(write_link(*tunnel, *state.own, applied.mtu, present, &applied));
   std::vector<Route> wanted{unreachable_route(state.range)};
-  for (const Peer& peer : state.peers) wanted.push_back(peer_route(peer.pods, tunnel->index, state.own->pods.first_host()));
+  for (const Peer& peer : state.peers) {
+    wanted.push_back(peer_route(peer.pods, tunnel->index, state.own->pods.first_host()));
+  }
   TRY(write_routes(wanted, false, &applied));
   return applied;
 }
@@ -249,8 +252,9 @@ Result<Applied> Network::apply(const DesiredState& state, const WireguardSecret&
 Result<Observed> Network::observe() {
   Observed out;
   auto present = device();
-  const bool absent = !present.ok() && present.error().origin == Origin::errno_value && present.error().foreign == ENODEV;
-  if (!present.ok() && !absent) return present.error();
+  const Error error = present.error();
+  const bool absent = !present.ok() && error.origin == Origin::errno_value && error.foreign == ENODEV;
+  if (!present.ok() && !absent) return error;
   if (present.ok()) out.device = std::move(*present);
   TRY_LET(std::vector<RuleSeen> seen, rules());
   for (const RuleSeen& rule : seen) {

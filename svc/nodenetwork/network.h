@@ -1,12 +1,12 @@
 // Brings the kernel to the desired state, and tells how it is. Every call looks at what is there first, so it may be
 // repeated at any time, after a restart or after someone else's changes; what is right already is left alone.
 //
-// Order: what drops comes before what lets through (unreachable route, packet filter, then peers, then their routes), and
-// the CNI configuration, which lets kubelet start pods, is last. Needs CAP_NET_ADMIN in the initial network namespace of
-// the process. Blocks for as long as the kernel takes; never logs.
+// Order: what drops comes before what lets through (unreachable route, packet filter, then peers, then their routes),
+// and the CNI configuration, which lets kubelet start pods, is last. Needs CAP_NET_ADMIN in the initial network
+// namespace of the process. Blocks for as long as the kernel takes; never logs.
 //
-// Errors: network_failed with errno and a site, those of svc/nodenetwork/socket.h; not_found (no interface has the node's
-// address), mismatch (wg0 is not a WireGuard interface).
+// Errors: network_failed with errno and a site, those of svc/nodenetwork/socket.h; not_found (no interface has the
+// node's address), mismatch (wg0 is not a WireGuard interface).
 #pragma once
 
 #include "svc/nodenetwork/firewall.h"
@@ -17,7 +17,7 @@
 namespace cstl {
 
 constexpr uint32_t kTunnelOverhead = 80;         // IPv6 40, UDP 8, WireGuard 32
-constexpr uint32_t kSmallestMtu = 576;
+constexpr uint32_t kSmallestMtu = 576, kLargestMtu = 65535;
 
 // What an apply() changed; nothing of it: all was right.
 struct Applied {
@@ -25,8 +25,8 @@ struct Applied {
   size_t peers_changed = 0, peers_removed = 0, routes_added = 0, routes_removed = 0;
   bool firewall = false, address = false, link = false, key = false;
   bool any() const {
-    return created || peers_changed + peers_removed + routes_added + routes_removed != 0 || firewall || address || link ||
-           key;
+    return created || peers_changed + peers_removed + routes_added + routes_removed != 0 || firewall || address ||
+           link || key;
   }
   uint32_t mtu = 0;                              // of wg0 and of pods
 };

@@ -1,5 +1,5 @@
-// One round of the service: from the inventory to the desired state, to the kernel, to the CNI configuration. Blocks for as
-// long as the kernel takes; never logs: the program tells what a round says.
+// One round of the service: from the inventory to the desired state, to the kernel, to the CNI configuration. Blocks
+// for as long as the kernel takes; never logs: the program tells what a round says.
 #pragma once
 
 #include "svc/nodenetwork/inventory.h"
@@ -34,9 +34,9 @@ class Reconciler {
   std::string cni_folder_;
 };
 
-// What must hold before this service may speak of protection: packets whose source is not where they come from are dropped
-// (net.ipv4.conf.all.rp_filter is 1; PID 1 sets it) and pods' packets are forwarded. `problem` names the setting.
-// Errors: mismatch, by errno.
+// What must hold before this service may speak of protection: packets whose source is not where they come from are
+// dropped (net.ipv4.conf.all.rp_filter is 1; PID 1 sets it) and pods' packets are forwarded. `problem` names the
+// setting. Errors: mismatch, by errno.
 Status check_settings(std::string* problem);
 
 }  // namespace cstl

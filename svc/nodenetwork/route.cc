@@ -153,7 +153,8 @@ RouteChanges route_changes(const std::vector<Route>& present, const std::vector<
   };
   std::vector<Route> ours;
   for (const Route& route : present) {
-    if (route.protocol == kRouteProtocol && route.family == AF_INET && route.table == RT_TABLE_MAIN) ours.push_back(route);
+    const bool our = route.protocol == kRouteProtocol && route.family == AF_INET && route.table == RT_TABLE_MAIN;
+    if (our) ours.push_back(route);
   }
   for (const Route& route : wanted) {
     if (!holds(ours, route)) out.add.push_back(route);

@@ -1,5 +1,5 @@
-// Links, addresses and routes of the kernel over rtnetlink (rtnetlink(7)): parsing of what it holds, and the requests that
-// this program makes. IPv4 only. Nothing here is secret, does I/O or logs.
+// Links, addresses and routes of the kernel over rtnetlink (rtnetlink(7)): parsing of what it holds, and the requests
+// that this program makes. IPv4 only. Nothing here is secret, does I/O or logs.
 #pragma once
 
 #include "svc/nodenetwork/address.h"

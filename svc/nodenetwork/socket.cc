@@ -16,7 +16,9 @@ Result<Socket> Socket::open(int protocol) {
   Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!fd.valid()) return refused("netlink.socket", errno);
   const timeval limit{kReplySeconds, 0};
-  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) return refused("netlink.timeout", errno);
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) {
+    return refused("netlink.timeout", errno);
+  }
   const int one = 1;  // an error need not repeat our request, which may hold a key
   if (setsockopt(fd.get(), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one) != 0) return refused("netlink.ack", errno);
   sockaddr_nl own{};

@@ -1,8 +1,8 @@
-// One netlink socket: requests that the kernel acknowledges, and dumps. Blocking, but never longer than kReplySeconds for
-// one datagram: the kernel answers within the call. Only the kernel's datagrams are taken. Never logs.
+// One netlink socket: requests that the kernel acknowledges, and dumps. Blocking, but never longer than kReplySeconds
+// for one datagram: the kernel answers within the call. Only the kernel's datagrams are taken. Never logs.
 //
-// Errors: network_failed with the kernel's errno and the caller's site; too_long, truncated, bad_value for replies that are
-// not netlink; timeout.
+// Errors: network_failed with the kernel's errno and the caller's site; too_long, truncated, bad_value for replies that
+// are not netlink; timeout.
 #pragma once
 
 #include <functional>
@@ -36,7 +36,8 @@ class Socket {
   explicit Socket(Fd fd) : fd_(std::move(fd)), buffer_(kMaxDatagram) {}
   Status send(Request& request, const char* site);
   Result<Bytes> receive(const char* site);
-  Status take(Bytes datagram, bool dump, const std::function<Status(const Message&)>& each, const char* site, bool* done);
+  Status take(Bytes datagram, bool dump, const std::function<Status(const Message&)>& each, const char* site,
+              bool* done);
 
   Fd fd_;
   SecretBuffer buffer_;

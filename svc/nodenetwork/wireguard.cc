@@ -70,9 +70,11 @@ Result<AllowedIp> read_allowed(Attributes attributes) {
 }
 
 bool allows_exactly(const DevicePeer& peer, const PodRange& pods) {
-  if (peer.allowed.size() != 1 || peer.allowed[0].family != AF_INET || peer.allowed[0].length != pods.length) return false;
-  const auto& b = peer.allowed[0].bytes;
-  return (uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3]) == pods.network;
+  if (peer.allowed.size() != 1) return false;
+  const AllowedIp& only = peer.allowed[0];
+  const auto& b = only.bytes;
+  return only.family == AF_INET && only.length == pods.length &&
+         (uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3]) == pods.network;
 }
 
 void put_endpoint(netlink::Request& request, const NodeAddress& address) {

@@ -1,6 +1,6 @@
-// The WireGuard device of the kernel over generic netlink (include/uapi/linux/wireguard.h, version 1): what it holds, and
-// the few changes that bring it to what is desired. Living sessions stay: only peers that differ are named, and none is
-// replaced that keeps its key.
+// The WireGuard device of the kernel over generic netlink (include/uapi/linux/wireguard.h, version 1): what it holds,
+// and the few changes that bring it to what is desired. Living sessions stay: only peers that differ are named, and
+// none is replaced that keeps its key.
 //
 // Secret: the private key goes in with device_key() only and comes back in dumps; it is never kept from those.
 #pragma once

@@ -22,7 +22,8 @@ Json node(const std::string& name, const std::string& pods, const std::string& a
           {"kind", "Node"},
           {"metadata", {{"name", name}, {"creationTimestamp", created}}},
           {"spec", {{"podCIDR", pods}}},
-          {"status", {{"addresses", {{{"type", "Hostname"}, {"address", name}}, {{"type", "InternalIP"}, {"address", address}}}}}}};
+          {"status",
+           {{"addresses", {{{"type", "Hostname"}, {"address", name}}, {{"type", "InternalIP"}, {"address", address}}}}}}};
 }
 
 Json record(const std::string& name, const std::string& address, const std::string& key) {
@@ -119,7 +120,8 @@ TEST_CASE("desired: who is left out, and why") {
 TEST_CASE("desired: of two nodes that want a range the older one keeps it, whatever their names") {
   for (const char* name : {"aaa", "zzz"}) {
     Cluster cluster;
-    cluster.put(node(name, "10.244.2.0/24", "10.0.2.17", "2026-01-01T00:00:01Z"), record(name, "10.0.2.17", key_text(3)));
+    cluster.put(node(name, "10.244.2.0/24", "10.0.2.17", "2026-01-01T00:00:01Z"),
+                record(name, "10.0.2.17", key_text(3)));
     DesiredState state = cluster.state();
     REQUIRE(state.peers.size() == 1);
     CHECK(state.peers[0].node == "two");
@@ -184,7 +186,9 @@ TEST_CASE("inventory: what it takes of objects is bounded") {
     Code code;
   };
   Json many = node("one", "10.244.1.0/24", "10.0.2.15");
-  for (int i = 0; i < 1000; ++i) many["status"]["addresses"].push_back({{"type", "InternalIP"}, {"address", "10.1.1.1"}});
+  for (int i = 0; i < 1000; ++i) {
+    many["status"]["addresses"].push_back({{"type", "InternalIP"}, {"address", "10.1.1.1"}});
+  }
   Json odd = node("one", "10.244.1.0/24", "10.0.2.15");
   odd["status"]["addresses"] = "none";
   Json undated = node("one", "10.244.1.0/24", "10.0.2.15", "yesterday");

@@ -1,5 +1,5 @@
-// What tests/svc/nodenetwork_test.sh runs inside its virtual machine: the service's own parts with a file in the place of the
-// API server (one JSON object per line), and small programs that send, answer and watch packets.
+// What tests/svc/nodenetwork_test.sh runs inside its virtual machine: the service's own parts with a file in the place
+// of the API server (one JSON object per line), and small programs that send, answer and watch packets.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -50,7 +50,7 @@ Inventory read_objects(const char* path) {
   return out;
 }
 
-// agent NAME FOLDER: key, objects and cni/ lie in FOLDER. Reads the objects five times a second.
+// agent NAME FOLDER: key, objects and cni/ lie in FOLDER. Reads the objects twice a second.
 Status agent(const char* name, const std::string& folder) {
   std::string setting;
   TRY(check_settings(&setting));
@@ -67,7 +67,8 @@ Status agent(const char* name, const std::string& folder) {
     TRY_LET(Observed observed, reconciler.observe());
     const Applied& a = round.applied;
     if (a.any() || ++rounds % 10 == 1) {
-      log_info("round", {{"own", round.state.own ? "ready" : "not_ready"}, {"peers", static_cast<int64_t>(round.state.peers.size())},
+      log_info("round", {{"own", round.state.own ? "ready" : "not_ready"},
+                         {"peers", static_cast<int64_t>(round.state.peers.size())},
                          {"skipped", round.state.skipped.empty() ? "none" : skip_name(round.state.skipped[0].reason)},
                          {"changed", a.any() ? "yes" : "no"}, {"created", a.created ? "yes" : "no"},
                          {"peers_changed", static_cast<int64_t>(a.peers_changed)},
@@ -76,7 +77,7 @@ Status agent(const char* name, const std::string& folder) {
                          {"arriving", static_cast<int64_t>(observed.dropped_arriving)},
                          {"leaving", static_cast<int64_t>(observed.dropped_leaving)}});
     }
-    for (int64_t end = monotonic_ms() + 200; monotonic_ms() < end;) {
+    for (int64_t end = monotonic_ms() + 400; monotonic_ms() < end;) {
       (void)poll(nullptr, 0, 50);
     }
   }
@@ -104,7 +105,8 @@ int answer() {
   const int one = 1;
   (void)setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   const sockaddr_in any = address_of("0.0.0.0", 80);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 || listen(fd.get(), 16) != 0) return problem("answer");
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0) return problem("answer");
+  if (listen(fd.get(), 16) != 0) return problem("answer");
   while (true) {
     sockaddr_in peer{};
     socklen_t size = sizeof peer;
@@ -160,12 +162,13 @@ int inject(const char* source, const char* to, int port) {
   packet.udp.source = from.sin_port;
   packet.udp.dest = target.sin_port;
   packet.udp.len = htons(sizeof packet.udp + sizeof packet.data);  // no checksum: allowed in IPv4
-  if (sendto(fd.get(), &packet, sizeof packet, 0, reinterpret_cast<const sockaddr*>(&target), sizeof target) < 0) return problem("inject");
+  const auto* destination = reinterpret_cast<const sockaddr*>(&target);
+  if (sendto(fd.get(), &packet, sizeof packet, 0, destination, sizeof target) < 0) return problem("inject");
   return 0;
 }
 
-// capture INTERFACE: a line for each IPv4 packet that it sees, "udp51820" or "PROTOCOL SOURCE TO". All protocols are asked
-// for, since a bridge takes packets away before those who ask for one see them.
+// capture INTERFACE: a line for each IPv4 packet that it sees, "udp51820" or "PROTOCOL SOURCE TO". All protocols are
+// asked for, since a bridge takes packets away before those who ask for one see them.
 int capture(const char* interface) {
   Fd fd(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ALL)));
   sockaddr_ll link{};

@@ -1,6 +1,7 @@
 #!/bin/sh
 # PID 1 of the virtual machine of tests/svc/nodenetwork_test.sh. A bridge is the network between machines, each network
-# namespace n1, n2, n3 a node, p1, p2 their pods, x a stranger on the wire. Prints "ok"/"FAIL" for each check, last RESULT.
+# namespace n1, n2, n3 a node, p1, q1, p2 their pods, x a stranger on the wire. Prints "ok"/"FAIL" for each check, last
+# RESULT.
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin
 bb=/usr/bin/busybox
 $bb mkdir -p /bin /var /run/cstl /tmp
@@ -45,6 +46,7 @@ machine() { # NAMESPACE PORT ADDRESS
   ip link add "$2" type veth peer name eth0 netns "$1"
   ip link set "$2" master br0 up
   in_ns "$1" sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
     for c in all default; do echo 1 >/proc/sys/net/ipv4/conf/\$c/rp_filter; done
     ip link set lo up; ip link set eth0 up; ip address add $3/24 dev eth0; ip route add default via 10.0.2.2"
 }
@@ -84,28 +86,30 @@ until_true 10 test -e /n1/cni/10-cstl.conflist && until_true 10 test -e /n2/cni/
 check 'ready nodes write their CNI configuration' 2 "$(cat /n1/cni/10-cstl.conflist /n2/cni/10-cstl.conflist | grep -c '"cniVersion": "0.4.0"')"
 
 # --- pods, by the plugins that containerd runs
-pod() { # NUMBER
-  ip netns add "p$1"
-  $guest plugin "/n$1/cni/10-cstl.conflist" >/tmp/plugin
-  in_ns "n$1" env CNI_COMMAND=ADD CNI_CONTAINERID="p$1" CNI_NETNS="/var/run/netns/p$1" CNI_IFNAME=eth0 \
-    CNI_PATH=/usr/lib/cni /usr/lib/cni/bridge </tmp/plugin >"/tmp/added$1" || cat "/tmp/added$1"
-  in_ns "p$1" $guest answer &
+pod() { # NAME NUMBER: of its node
+  ip netns add "$1"
+  $guest plugin "/n$2/cni/10-cstl.conflist" >/tmp/plugin
+  in_ns "n$2" env CNI_COMMAND=ADD CNI_CONTAINERID="$1" CNI_NETNS="/var/run/netns/$1" CNI_IFNAME=eth0 \
+    CNI_PATH=/usr/lib/cni /usr/lib/cni/bridge </tmp/plugin >/tmp/added || cat /tmp/added
+  in_ns "$1" $guest answer &
 }
-pod 1
-pod 2
+pod p1 1
+pod p2 2
+pod q1 1
 address_of() { in_ns "$1" ip -4 -o address show eth0 | awk '{ sub("/.*", "", $4); print $4 }'; }
-pod1=$(address_of p1) pod2=$(address_of p2)
+pod1=$(address_of p1) pod2=$(address_of p2) beside1=$(address_of q1)
 [ -n "$pod1" ] && [ -n "$pod2" ] || finish FAIL
 check 'the plugin takes the configuration: an address of the range' 10.244.1 "${pod1%.*}"
 check 'pods have the tunnel'\''s MTU' 1420 "$(in_ns p1 cat /sys/class/net/eth0/mtu)"
 in_ns n1 $guest answer &
 in_ns n2 $guest answer &
 $guest answer &
-for asked in "$pod1" "$pod2" 10.0.2.2 10.0.2.12 10.0.2.11; do until_true 10 in_ns p1 $guest ask $asked; done
+for asked in "$pod1" "$pod2" "$beside1" 10.0.2.2 10.0.2.12 10.0.2.11; do until_true 10 in_ns p1 $guest ask $asked; done
 
 # --- who reaches whom, and as whom
 check 'pod to pod of another node keeps its source' "$pod1" "$(in_ns p1 $guest ask "$pod2")"
 check 'and the other way' "$pod2" "$(in_ns p2 $guest ask "$pod1")"
+check 'pod to pod of the same node keeps its source' "$pod1" "$(in_ns p1 $guest ask "$beside1")"
 check 'node to pod of another node speaks with an address of its pod range' 10.244.1.1 "$(in_ns n1 $guest ask "$pod2")"
 check 'node to its own pod' 10.244.1.1 "$(in_ns n1 $guest ask "$pod1")"
 check 'pod to the world speaks as its node' 10.0.2.11 "$(in_ns p1 $guest ask 10.0.2.2)"

@@ -289,7 +289,8 @@ TEST_CASE("private key: one form") {
     CAPTURE(row.name);
     auto key = decode_private_key(row.text);
     CHECK(key.code() == row.code);
-    if (key.ok()) CHECK(to_hex(key->declassify()) == "c809f3e5317e9575c9b5ed78b638b7ce530dabe85ddab614220241801ddf0669");
+    if (!key.ok()) continue;
+    CHECK(to_hex(key->declassify()) == "c809f3e5317e9575c9b5ed78b638b7ce530dabe85ddab614220241801ddf0669");
   }
 }
 
