@@ -2,8 +2,7 @@
 # Makes the container images of Kubernetes itself, under the names that its kubeadm asks for, into the cache.
 # "--print-prefix" prints where: control-plane/*.tar and node/*.tar, archives of the OCI layout (see mkoci.sh).
 #
-# Debian has no CoreDNS: that add-on is left out of a cluster, and what bears its name, since kubeadm looks for it before
-# it starts a control plane, is the pause image. Never start it.
+# Debian has no CoreDNS: a node that finds no image of that name among the baked ones leaves the add-on out.
 # shellcheck source=tools/deps/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../deps/lib.sh"
 
@@ -51,8 +50,6 @@ compiled() {
 say "container images: making"
 compiled pause
 made node pause --name "$registry/pause:3.2" --entrypoint /pause
-compiled pause
-made control-plane coredns --name "$registry/coredns:1.7.0" --entrypoint /pause
 compiled hello
 made node hello --name cstl.local/hello:v1 --entrypoint /hello --user 65534
 for program in kube-apiserver kube-controller-manager kube-scheduler; do
