@@ -1,5 +1,5 @@
-// PEM (RFC 7468) of certificates and keys as other programs write them: checked here, used by TLS libraries that take PEM.
-// Every text ends with a NUL byte, which counts: mbedTLS tells PEM from DER by it.
+// PEM (RFC 7468) of certificates and keys as other programs write them: checked here, used by TLS libraries that take
+// PEM. Every text ends with a NUL byte, which counts: mbedTLS tells PEM from DER by it.
 #pragma once
 
 #include "crypto/base/secret.h"

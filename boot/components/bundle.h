@@ -1,9 +1,9 @@
 // A bundle: components and container images for machines without a network, as one file or on one disk. It proves
 // nothing: whoever takes something from it compares the SHA-256 with the one that he wants.
 //
-// It is a POSIX ustar archive whose bytes follow from its content alone: the regular file `index.json`, then one regular
-// file `sha256/<64 hex digits>` for each content, ascending, then two zero blocks; mode 0444, everything else zero. After
-// it a disk may hold anything.
+// It is a POSIX ustar archive whose bytes follow from its content alone: the regular file `index.json`, then one
+// regular file `sha256/<64 hex digits>` for each content, ascending, then two zero blocks; mode 0444, everything else
+// zero. After it a disk may hold anything.
 // {"cstl":"bundle/1","files":[{"sha256":"<64 hex digits>","size":123,"name":"kubelet","kind":"component"|"image"}]}
 // At most 256 files of at most 8 GiB - 1 each, names of 1 to 128 printable ASCII characters without '/'.
 #pragma once
@@ -49,7 +49,8 @@ class Bundle {
   // Does the content have its SHA-256? Errors: crypto_failed, io.
   Result<bool> intact(const BundleFile& entry) const;
   // Appends the content to `file`. Errors: bundle_malformed (ends early), no_space, io.
-  Status copy(const BundleFile& entry, int file, const std::function<void(uint64_t done, uint64_t total)>& progress) const;
+  Status copy(const BundleFile& entry, int file,
+              const std::function<void(uint64_t done, uint64_t total)>& progress) const;
 
  private:
   Bundle(Fd fd, std::vector<BundleFile> files) : fd_(std::move(fd)), files_(std::move(files)) {}

@@ -23,8 +23,14 @@ constexpr size_t kMaxRecord = 64 << 10;
 class Installation {
  public:
   Installation(const Component& component, const ComponentOptions& options, const Bundle* bundle,
-               const std::vector<uint8_t>& ca_pem, const std::vector<std::string>& wanted, const ComponentProgress& progress)
-      : component_(component), options_(options), bundle_(bundle), ca_pem_(ca_pem), wanted_(wanted), progress_(progress) {
+               const std::vector<uint8_t>& ca_pem, const std::vector<std::string>& wanted,
+               const ComponentProgress& progress)
+      : component_(component),
+        options_(options),
+        bundle_(bundle),
+        ca_pem_(ca_pem),
+        wanted_(wanted),
+        progress_(progress) {
     hash_ = to_hex(component.sha256);
     target_ = options.root + component.path;
     size_t slash = target_.rfind('/');
@@ -121,7 +127,8 @@ class Installation {
     if (fstat(file.get(), &before) != 0) return fail_errno("component.partial");
     for (bool resumed = before.st_size > 0;; resumed = false) {
       bool https = component_.url.compare(0, 8, "https://") == 0;
-      TRY((https ? download_confined : download)(component_.url, file.get(), ca_pem_, options_.download, progress, &reason_));
+      TRY((https ? download_confined : download)(component_.url, file.get(), ca_pem_, options_.download, progress,
+                                                 &reason_));
       TRY_LET(bool good, verify(file.get()));
       if (good) return file;
       if (ftruncate(file.get(), 0) != 0) return fail_errno("component.partial");
@@ -228,7 +235,8 @@ std::string explain(const Component& component, ComponentStep step, const std::s
                     component_step_name(step) + ": " + code_what(error.code);
   if (!reason.empty()) out += " (" + printable_part(reason, 200) + ")";
   if (error.origin == Origin::http) out += " (HTTP status " + std::to_string(error.foreign) + ")";
-  if (error.origin == Origin::errno_value) out += std::string(" (") + std::strerror(static_cast<int>(error.foreign)) + ")";
+  if (error.origin == Origin::errno_value)
+    out += std::string(" (") + std::strerror(static_cast<int>(error.foreign)) + ")";
   return out + ": " + code_advice(error.code);
 }
 }  // namespace
@@ -274,7 +282,8 @@ Status install_components(const std::vector<Component>& components, const Compon
     Installation installation(component, options, bundle ? &*bundle : nullptr, ca_pem, wanted, progress);
     Status installed = installation.run();
     if (installed.ok()) continue;
-    if (problem != nullptr) *problem = explain(component, installation.step(), installation.reason(), installed.error());
+    if (problem != nullptr)
+      *problem = explain(component, installation.step(), installation.reason(), installed.error());
     return installed;
   }
   return success();

@@ -102,8 +102,10 @@ Status download_confined(const std::string& url, int file, const std::vector<uin
   }
   if (!ended) return fail(Code::child_failed, "download.child");
   if (message.code == 0) return success();
-  if (problem != nullptr) problem->assign(message.reason, message.reason_size < kMaxReason ? message.reason_size : kMaxReason);
-  Origin origin = message.origin <= static_cast<uint8_t>(Origin::curl) ? static_cast<Origin>(message.origin) : Origin::cstl;
+  if (problem != nullptr)
+    problem->assign(message.reason, message.reason_size < kMaxReason ? message.reason_size : kMaxReason);
+  Origin origin =
+      message.origin <= static_cast<uint8_t>(Origin::curl) ? static_cast<Origin>(message.origin) : Origin::cstl;
   return fail(code_from_number(message.code), "download.https", origin, message.foreign);
 }
 

@@ -1,5 +1,5 @@
-// A download in a process of its own: what reads from the network (TLS, HTTP, DNS) is not root and holds no descriptor but
-// the file that it fills.
+// A download in a process of its own: what reads from the network (TLS, HTTP, DNS) is not root and holds no descriptor
+// but the file that it fills.
 #pragma once
 
 #include "boot/components/download.h"

@@ -142,8 +142,8 @@ Outcome attempt_https(const std::string& url, Attempt& attempt, const std::vecto
   }
 }
 
-Status download_https(const std::string& url, int file, const std::vector<uint8_t>& ca_pem, const DownloadLimits& limits,
-                      const DownloadProgress& progress, std::string* problem) {
+Status download_https(const std::string& url, int file, const std::vector<uint8_t>& ca_pem,
+                      const DownloadLimits& limits, const DownloadProgress& progress, std::string* problem) {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (started != CURLE_OK) return fail(Code::no_memory, "download.curl", Origin::curl, started);
   Attempt attempt;
@@ -215,7 +215,8 @@ Status append(int file, Bytes data) {
 Result<std::vector<uint8_t>> decode_data_url(std::string_view url, size_t max) {
   constexpr std::string_view kScheme = "data:";
   constexpr std::string_view kBase64 = ";base64";
-  if (url.substr(0, kScheme.size()) != kScheme || url.size() > kMaxDataUrl) return fail(Code::bad_value, "download.data_url");
+  if (url.substr(0, kScheme.size()) != kScheme || url.size() > kMaxDataUrl)
+    return fail(Code::bad_value, "download.data_url");
   url.remove_prefix(kScheme.size());
   size_t comma = url.find(',');
   if (comma == std::string_view::npos) return fail(Code::bad_value, "download.data_url");

@@ -25,9 +25,9 @@ struct DownloadLimits {
 
 using DownloadProgress = std::function<void(uint64_t done, uint64_t total)>;  // total 0: not known
 
-// Appends to the regular file `file` until it holds what `url` gives. `ca_pem` is for https. `problem` (may be null) says
-// in words what failed. Errors: component_unreachable (origin http: the status; curl: the CURLcode), component_size,
-// unsupported (another scheme), bad_value (a data: URL that is not one), no_space, io.
+// Appends to the regular file `file` until it holds what `url` gives. `ca_pem` is for https. `problem` (may be null)
+// says in words what failed. Errors: component_unreachable (origin http: the status; curl: the CURLcode),
+// component_size, unsupported (another scheme), bad_value (a data: URL that is not one), no_space, io.
 Status download(const std::string& url, int file, const std::vector<uint8_t>& ca_pem, const DownloadLimits& limits,
                 const DownloadProgress& progress, std::string* problem);
 

@@ -113,7 +113,8 @@ Status unpack_entry(archive* reader, archive_entry* entry, int root, uint64_t& l
   switch (type) {
     case AE_IFREG: return write_content(reader, place, mode, left);
     case AE_IFDIR: {
-      if (mkdirat(place.folder.get(), place.name.c_str(), 0755) != 0 && errno != EEXIST) return fail_errno("unpack.folder");
+      if (mkdirat(place.folder.get(), place.name.c_str(), 0755) != 0 && errno != EEXIST)
+        return fail_errno("unpack.folder");
       TRY_LET(Fd folder, open_beneath(place.folder.get(), place.name, O_RDONLY | O_DIRECTORY));
       if (fchmod(folder.get(), (mode & 0755) | 0700) != 0) return fail_errno("unpack.mode");
       return success();
@@ -150,7 +151,8 @@ Result<std::string> entry_name(std::string_view name) {
 }
 
 Status check_link(std::string_view name, std::string_view target) {
-  if (target.empty() || target.size() > kMaxName || target[0] == '/') return fail(Code::component_unsafe, "unpack.link");
+  if (target.empty() || target.size() > kMaxName || target[0] == '/')
+    return fail(Code::component_unsafe, "unpack.link");
   int up = 0;  // folders above the link that are still inside
   for (char c : name) up += c == '/' ? 1 : 0;
   bool named = false;

@@ -1,9 +1,9 @@
 // Unpacks a tar, or a tar in gzip, into a folder, so that nothing of it can land or point outside.
 //
-// Refused, with component_unsafe: absolute names, names with "..", entries below a symbolic link, symbolic links that are
-// absolute or lead out, hard links to anything but a regular file of the same archive, devices, FIFOs, sockets, and
-// names longer than 1023 bytes or with control characters. Nothing is followed on the way: every name is resolved by the kernel
-// beneath the folder without symbolic links (openat2).
+// Refused, with component_unsafe: absolute names, names with "..", entries below a symbolic link, symbolic links that
+// are absolute or lead out, hard links to anything but a regular file of the same archive, devices, FIFOs, sockets, and
+// names longer than 1023 bytes or with control characters. Nothing is followed on the way: every name is resolved by
+// the kernel beneath the folder without symbolic links (openat2).
 #pragma once
 
 #include <string>

@@ -38,10 +38,11 @@ struct Client::State {
 
   Id send(const char* method, std::string path, const char* type, std::string body, Answer done) {
     Id id = next++;
-    simple[id] = requests->send(method, std::move(path), type, std::move(body), [this, id, done = std::move(done)](Result<Json> answer) {
-      simple.erase(id);
-      done(std::move(answer));
-    });
+    simple[id] = requests->send(method, std::move(path), type, std::move(body),
+                                [this, id, done = std::move(done)](Result<Json> answer) {
+                                  simple.erase(id);
+                                  done(std::move(answer));
+                                });
     return id;
   }
 
@@ -107,7 +108,8 @@ Client::Id Client::replace(std::string path, const Json& object, Answer done) {
   return state_->send("PUT", std::move(path), kJson, text_of(object), std::move(done));
 }
 
-Client::Id Client::apply(std::string path, const Json& object, std::string_view field_manager, bool force, Answer done) {
+Client::Id Client::apply(std::string path, const Json& object, std::string_view field_manager, bool force,
+                         Answer done) {
   path += path.find('?') == std::string::npos ? '?' : '&';
   path += "fieldManager=" + path_segment(field_manager) + (force ? "&force=true" : "");
   return state_->send("PATCH", std::move(path), kApply, text_of(object), std::move(done));

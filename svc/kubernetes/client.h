@@ -1,19 +1,20 @@
 // A small client of the Kubernetes API: HTTPS (TLS 1.3) and JSON over libcurl, part of the program's Loop.
 //
-// The server is authenticated by the cluster's CA alone, its host name or IP address is checked; no redirects, no proxy,
-// no compression. Everything that the server sends is bounded: bytes of an answer, bytes of one watched object, depth of
-// JSON, time. An API server that is absent, slow or answers garbage gives an error with a code of its own, never a hang.
-// The bearer token is never logged, and is read again when its file changes and after an answer 401.
+// The server is authenticated by the cluster's CA alone, its host name or IP address is checked; no redirects, no
+// proxy, no compression. Everything that the server sends is bounded: bytes of an answer, bytes of one watched object,
+// depth of JSON, time. An API server that is absent, slow or answers garbage gives an error with a code of its own,
+// never a hang. The bearer token is never logged, and is read again when its file changes and after an answer 401.
 // Callbacks run inside dispatch(), once per request, and may call anything of the client, including cancel(); never
-// after cancel() or the client's end. Not thread-safe, never logs.
+// after cancel() or the client's end. The client must not end inside one of
+// its callbacks. Not thread-safe, never logs.
 //
 // An answer that carries a Secret is not wiped from memory: what a service needs of Secrets is mounted as a volume.
 // Bodies that are sent, and the token, are wiped from this side's own buffers, not from libcurl's.
 //
-// Errors (Error.origin http: foreign is the status; curl: the CURLcode): api_unreachable (name, connection, TLS: also when
-// the CA does not match), api_refused (any other status from 300), api_not_found (404), api_conflict (409), api_denied
-// (401, 403), api_gone (410), api_busy (429, 503), api_garbage (not JSON, not an object, too large or too deep), timeout,
-// bad_value (a path that is not one).
+// Errors (Error.origin http: foreign is the status; curl: the CURLcode): api_unreachable (name, connection, TLS: also
+// when the CA does not match), api_refused (any other status from 300), api_not_found (404), api_conflict (409),
+// api_denied (401, 403), api_gone (410), api_busy (429, 503), api_garbage (not JSON, not an object, too large or too
+// deep), timeout, bad_value (a path that is not one).
 #pragma once
 
 #include <functional>
@@ -77,27 +78,29 @@ class Client : public Participant {
  public:
   using Id = uint64_t;
 
-  // Errors: api_unreachable (bad server URL), bad_certificate, bad_key, by errno for the files.
+  // Errors: bad_value (server URL), bad_certificate, bad_key, by errno for the files.
   static Result<std::unique_ptr<Client>> create(Access access, Limits limits = {});
   ~Client() override;
 
   // `path` starts with /api or another root of the API and may carry a query: "/api/v1/namespaces/x/configmaps/y".
-  // It must be encoded already (path_segment) and is at most 2048 bytes of RFC 3986 path and query characters.
+  // It must be encoded already (path_segment) and is at most 2048 bytes of RFC 3986 path and query characters. /readyz,
+  // /livez and /healthz, which answer in plain text, give {"text": "ok"}.
   Id get(std::string path, Answer done);
   Id create_object(std::string path, const Json& object, Answer done);  // POST to the collection
-  Id replace(std::string path, const Json& object, Answer done);        // PUT; resourceVersion in it guards against races
+  Id replace(std::string path, const Json& object, Answer done);        // PUT; its resourceVersion guards against races
   // Server-side apply. `force` takes fields over from other managers; without it they give api_conflict.
   Id apply(std::string path, const Json& object, std::string_view field_manager, bool force, Answer done);
   Id merge_patch(std::string path, const Json& patch, Answer done);     // RFC 7396
   Id remove(std::string path, Answer done);                             // api_not_found when it is not there
-  // get, `mutate`, replace; again from the start after api_conflict, at most limits.update_tries times. `mutate` returns
-  // false when nothing is to be changed (then the object as it is goes to `done`) or an error, which goes to `done`.
+  // get, `mutate`, replace; again from the start after api_conflict, at most limits.update_tries times. `mutate`
+  // returns false when nothing is to be changed (then the object as it is goes to `done`) or an error, which goes to
+  // `done`.
   Id update(std::string path, std::function<Result<bool>(Json& object)> mutate, Answer done);
   // Lists the collection, then watches it, for ever.
   Id watch(std::string path, Watcher watcher);
   void cancel(Id id);  // unknown ids are fine
 
-  // What the server said about the failure that is being told ("nodes \"x\" is forbidden: …"): printable ASCII, at most
+  // What the server said about the failure that is being told ("nodes \"x\" is forbidden…"): printable ASCII, at most
   // 300 bytes, empty when it said nothing. Valid inside a callback; for logs.
   const std::string& problem() const;
 

@@ -1,4 +1,5 @@
-// Requests to one Kubernetes API server: paths checked, the token added, what comes back made a JSON object or an Error.
+// Requests to one Kubernetes API server: paths checked, the token added, what comes back made a JSON object or an
+// Error.
 #pragma once
 
 #include <map>
@@ -14,8 +15,8 @@ class Requests {
   using Id = uint64_t;
   static Result<std::unique_ptr<Requests>> create(Access access, const Limits& limits);
 
-  // `done` comes later, from dispatch(). A request that the server answers with 401 is repeated once if the token's file
-  // holds another token by then.
+  // `done` comes later, from dispatch(). A request that the server answers with 401 is repeated once if the token's
+  // file holds another token by then.
   Id send(const char* method, std::string path, const char* content_type, std::string body, Answer done);
   // A GET that answers with lines. done: success when the server ended it.
   Id stream(std::string path, std::function<void(std::string line)> on_line, std::function<void(Status)> done);

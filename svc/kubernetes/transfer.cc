@@ -76,7 +76,8 @@ size_t receive(char* data, size_t, size_t size, void* context) {
   Bytes bytes(reinterpret_cast<const uint8_t*>(data), size);
   if (is_stream(r)) {
     r.pending += size;
-    r.broken = r.pending > kMaxPending ? Status(fail(Code::api_garbage, "kubernetes.stream")) : r.splitter.feed(bytes, r.lines);
+    r.broken = r.pending > kMaxPending ? Status(fail(Code::api_garbage, "kubernetes.stream"))
+                                       : r.splitter.feed(bytes, r.lines);
   } else if (size > r.exchange.max_answer - r.body.size()) {
     r.broken = fail(Code::api_garbage, "kubernetes.answer_size");
   } else {

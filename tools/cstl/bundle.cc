@@ -122,7 +122,8 @@ Status write_bundle(const std::vector<BundleSource>& sources, const std::string&
 std::vector<Component> missing_from(const std::vector<BundleFile>& files, const std::vector<Component>& components) {
   std::vector<Component> out;
   for (const Component& component : components) {
-    bool there = std::any_of(files.begin(), files.end(), [&](const BundleFile& f) { return f.sha256 == component.sha256; });
+    bool there =
+        std::any_of(files.begin(), files.end(), [&](const BundleFile& f) { return f.sha256 == component.sha256; });
     if (!there && component.url.compare(0, 5, "data:") != 0) out.push_back(component);
   }
   return out;
@@ -177,7 +178,8 @@ int create(const Context& context) {
   for (const std::string& path : arguments.all("image")) sources.push_back({path, true});
   std::string out = arguments.get("out");
   if (out.empty() || sources.empty()) {
-    return failure(context, "bundle create", fail(Code::usage, "bundle"), "--out names the bundle, and files are needed");
+    return failure(context, "bundle create", fail(Code::usage, "bundle"),
+                   "--out names the bundle, and files are needed");
   }
   std::string problem;
   std::vector<BundleFile> files;
@@ -210,7 +212,8 @@ int show(const Context& context) {
   for (const BundleFile& file : bundle->files()) {
     auto intact = bundle->intact(file);
     if (!intact.ok()) return failure(context, "reading the bundle", intact.error(), file.name);
-    if (!*intact) return failure(context, "checking the bundle", fail(Code::component_hash, "bundle.content"), file.name);
+    if (!*intact)
+      return failure(context, "checking the bundle", fail(Code::component_hash, "bundle.content"), file.name);
     object["files"].push_back(describe_file(file, components));
   }
   result(context, table(bundle->files(), components), object);

@@ -12,8 +12,8 @@ struct BundleSource {
 };
 
 // Writes the bundle of these files to `out`: complete and synced, or not at all. The same contents and names give the
-// same bytes. A content that is given twice is stored once. `files` (may be null) receives what is in it. Errors:
-// usage (too many, too large), bad_value (a name), exists (never: an old file is replaced), no_space, by errno; `problem`
+// same bytes. A content that is given twice is stored once. `files` (may be null) receives what is in it. Errors: usage
+// (too many, too large), bad_value (a name), exists (never: an old file is replaced), no_space, by errno; `problem`
 // names the file.
 Status write_bundle(const std::vector<BundleSource>& sources, const std::string& out, std::vector<BundleFile>* files,
                     std::string* problem);

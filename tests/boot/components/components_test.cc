@@ -50,8 +50,9 @@ struct Rig {
   }
   // The same with what a command makes in a folder with files to pack.
   std::string make(const std::string& name, const std::string& script) {
-    REQUIRE(test::run({"sh", "-c", "cd " + folder + " && rm -rf pack && mkdir pack && cd pack && exec >../" + name + " && " + script},
-                      folder + "/make.log"));
+    REQUIRE(test::run(
+        {"sh", "-c", "cd " + folder + " && rm -rf pack && mkdir pack && cd pack && exec >../" + name + " && " + script},
+        folder + "/make.log"));
     auto content = read_file((folder + "/" + name).c_str(), 64 << 20);
     REQUIRE(content.ok());
     server->command("file " + folder + "/" + name + " " + name);
@@ -76,7 +77,9 @@ struct Rig {
     auto content = read_file((options.root + path).c_str(), 64 << 20);
     return content ? std::string(Bytes(*content).text()) : "(none)";
   }
-  bool there(const std::string& path) const { return std::filesystem::exists(std::filesystem::symlink_status(options.root + path)); }
+  bool there(const std::string& path) const {
+    return std::filesystem::exists(std::filesystem::symlink_status(options.root + path));
+  }
   // Nothing but a partial download may be left of a failure.
   void check_clean(const std::string& path) const {
     CHECK(!there(path));
@@ -226,9 +229,10 @@ TEST_CASE("sizes are limited") {
 
 TEST_CASE("archives are unpacked whole, without rights that nobody asked for, next to what others put there") {
   Rig rig;
-  std::string first = rig.make("first.tgz",
-                               "mkdir -p sub/deep && echo bridge >bridge && echo x >sub/deep/x && chmod 4777 bridge && ln -s bridge link && "
-                               "ln -s ../bridge sub/up && ln bridge hard && chmod 700 sub && tar -cz .");
+  std::string first = rig.make(
+      "first.tgz",
+      "mkdir -p sub/deep && echo bridge >bridge && echo x >sub/deep/x && chmod 4777 bridge && ln -s bridge link && "
+      "ln -s ../bridge sub/up && ln bridge hard && chmod 700 sub && tar -cz .");
   Component one = rig.component("/files/first.tgz", first, true);
   REQUIRE_MESSAGE(rig.install({one}) == Code::ok, rig.problem);
   CHECK(rig.told == std::vector<std::string>{"download", "verify", "unpack", "install"});
@@ -244,7 +248,8 @@ TEST_CASE("archives are unpacked whole, without rights that nobody asked for, ne
 
   // A second archive for the same folder, then a newer first one.
   REQUIRE(write_file_durably((rig.options.root + "/opt/cni/bin/agent").c_str(), Bytes("agent")).ok());
-  Component two = rig.component("/files/second.tar", rig.make("second.tar", "echo second >second && tar -c second"), true);
+  Component two =
+      rig.component("/files/second.tar", rig.make("second.tar", "echo second >second && tar -c second"), true);
   REQUIRE_MESSAGE(rig.install({one, two}) == Code::ok, rig.problem);
   CHECK(rig.read("/opt/cni/bin/second") == "second\n");
   REQUIRE(rig.install({one, two}) == Code::ok);
@@ -279,12 +284,14 @@ TEST_CASE("archives that would leave their folder, are cut off, or are none") {
       {"absolute link", "f('l',type=b'2',linkname='/etc')", Code::component_unsafe},
       {"through a link", "f('d',type=b'5',mode=493);f('l',type=b'2',linkname='d');f('l/x')", Code::component_unsafe},
       {"link to a later folder", "f('l',type=b'2',linkname='d');f('d/x');f('l/y')", Code::component_unsafe},
-      {"a link that climbs over another", "f('a/b',type=b'2',linkname='.');f('z',type=b'2',linkname='a/b/../..')", Code::component_unsafe},
+      {"a link that climbs over another", "f('a/b',type=b'2',linkname='.');f('z',type=b'2',linkname='a/b/../..')",
+       Code::component_unsafe},
       {"hard link out", "f('h',type=b'1',linkname='../../../../ca.key')", Code::component_unsafe},
       {"absolute hard link", "f('h',type=b'1',linkname='/etc/hostname')", Code::component_unsafe},
       {"hard link to a link", "f('l',type=b'2',linkname='x');f('h',type=b'1',linkname='l')", Code::component_unsafe},
       {"hard link to nothing", "f('h',type=b'1',linkname='x')", Code::component_unsafe},
-      {"hard link through a link", "f('d/x');f('l',type=b'2',linkname='d');f('h',type=b'1',linkname='l/x')", Code::component_unsafe},
+      {"hard link through a link", "f('d/x');f('l',type=b'2',linkname='d');f('h',type=b'1',linkname='l/x')",
+       Code::component_unsafe},
       {"fifo", "f('p',type=b'6')", Code::component_unsafe},
       {"device", "f('p',type=b'3',devmajor=1,devminor=5)", Code::component_unsafe},
       {"control characters", "f('a\\nb')", Code::component_unsafe},
@@ -302,15 +309,16 @@ TEST_CASE("archives that would leave their folder, are cut off, or are none") {
   }
   std::string good = rig.make("good.tgz", "head -c 200000 /dev/urandom >a && tar -cz a");
   const std::pair<const char*, std::string> broken[] = {
-      {"cut", good.substr(0, good.size() / 2)}, {"cut early", good.substr(0, 20)}, {"empty", ""}, {"no archive", "just text, long enough"},
-      {"zeros", std::string(10240, '\0')},
+      {"cut", good.substr(0, good.size() / 2)}, {"cut early", good.substr(0, 20)},   {"empty", ""},
+      {"no archive", "just text, long enough"}, {"zeros", std::string(10240, '\0')},
   };
   for (const auto& pair : broken) {
     const std::string& content = pair.second;
     INFO(std::string(pair.first));
     std::string name = "broken" + std::to_string(number++);
     rig.serve(name, content);
-    CHECK_MESSAGE(rig.install({rig.component("/files/" + name, content, true)}) == Code::component_archive, rig.problem);
+    CHECK_MESSAGE(rig.install({rig.component("/files/" + name, content, true)}) == Code::component_archive,
+                  rig.problem);
     rig.check_clean("/opt/cni/bin");
   }
 }

@@ -87,7 +87,8 @@ TEST_CASE("no server at all, and one that does not speak TLS") {
   auto nobody = Client::create(Access::with_token("https://127.0.0.1:1", rig.folder + "/server.crt", ""), quick());
   REQUIRE(nobody.ok());
   CHECK(get(**nobody, "/api").code() == Code::api_unreachable);
-  auto no_name = Client::create(Access::with_token("https://no-such-name.invalid", rig.folder + "/server.crt", ""), quick());
+  auto no_name =
+      Client::create(Access::with_token("https://no-such-name.invalid", rig.folder + "/server.crt", ""), quick());
   REQUIRE(no_name.ok());
   CHECK(get(**no_name, "/api").code() == Code::api_unreachable);
 }
@@ -133,8 +134,9 @@ TEST_CASE("a watch survives whatever the server sends") {
   auto client = rig.client(quick());
   struct Row { const char* kind; Code error; bool lists_again; };
   const Row rows[] = {
-      {"garbage", Code::api_garbage, true}, {"long", Code::api_garbage, true},    {"gone", Code::api_gone, true},
-      {"silent", Code::timeout, false},     {"cut", Code::api_unreachable, false}, {"end", Code::api_unreachable, false},
+      {"garbage", Code::api_garbage, true},  {"long", Code::api_garbage, true},
+      {"gone", Code::api_gone, true},        {"silent", Code::timeout, false},
+      {"cut", Code::api_unreachable, false}, {"end", Code::api_unreachable, false},
   };
   for (const Row& row : rows) {
     INFO(std::string(row.kind));

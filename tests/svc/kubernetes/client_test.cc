@@ -67,7 +67,8 @@ bool turn_until(Client& client, const std::function<bool()>& good, int ms = 15'0
 }
 
 Result<Json> put(Client& client, const std::string& name, const std::string& value) {
-  return client.wait([&](Answer done) { client.apply(path_of(name), config_map(name, value), "test", true, std::move(done)); });
+  return client.wait(
+      [&](Answer done) { client.apply(path_of(name), config_map(name, value), "test", true, std::move(done)); });
 }
 Result<Json> drop(Client& client, const std::string& name) {
   return client.wait([&](Answer done) { client.remove(path_of(name), std::move(done)); });
@@ -79,7 +80,8 @@ TEST_CASE("objects are made, read, replaced, patched and removed") {
   auto wait = [&](auto start) { return client->wait(start); };
   auto made = wait([&](Answer done) { client->create_object(kConfigMaps, config_map("crud", "1"), done); });
   REQUIRE(made.ok());
-  CHECK(wait([&](Answer done) { client->create_object(kConfigMaps, config_map("crud", "1"), done); }).code() == Code::api_conflict);
+  CHECK(wait([&](Answer done) { client->create_object(kConfigMaps, config_map("crud", "1"), done); }).code() ==
+        Code::api_conflict);
   CHECK(client->problem().find("already exists") != std::string::npos);
   auto got = wait([&](Answer done) { client->get(path_of("crud"), done); });
   REQUIRE(got.ok());
@@ -87,7 +89,9 @@ TEST_CASE("objects are made, read, replaced, patched and removed") {
   (*got)["data"]["key"] = "2";
   CHECK(wait([&](Answer done) { client->replace(path_of("crud"), *got, done); }).ok());
   CHECK(wait([&](Answer done) { client->replace(path_of("crud"), old, done); }).code() == Code::api_conflict);
-  auto patched = wait([&](Answer done) { client->merge_patch(path_of("crud"), Json{{"data", {{"more", "x"}}}}, done); });
+  auto patched = wait([&](Answer done) {
+    client->merge_patch(path_of("crud"), Json{{"data", {{"more", "x"}}}}, done);
+  });
   REQUIRE(patched.ok());
   CHECK((*patched)["data"] == Json{{"key", "2"}, {"more", "x"}});
   CHECK(drop(*client, "crud").ok());
@@ -105,7 +109,8 @@ TEST_CASE("server-side apply: another manager's field is a conflict unless force
   auto client = connect(admin());
   REQUIRE(put(*client, "applied", "1").ok());
   auto other = [&](bool force) {
-    return client->wait([&](Answer done) { client->apply(path_of("applied"), config_map("applied", "2"), "other", force, done); });
+    return client->wait(
+        [&](Answer done) { client->apply(path_of("applied"), config_map("applied", "2"), "other", force, done); });
   };
   CHECK(other(false).code() == Code::api_conflict);
   CHECK(client->problem().find("test") != std::string::npos);
@@ -232,7 +237,8 @@ TEST_CASE("who the server is, and who we are") {
   };
   SUBCASE("another CA") {
     test::make_certificate(folder, "otherca");
-    auto client = connect(Access::with_certificate(plane["server"], folder + "/otherca.crt", plane["certificate"], plane["key"]));
+    auto client =
+        connect(Access::with_certificate(plane["server"], folder + "/otherca.crt", plane["certificate"], plane["key"]));
     auto answer = client->wait([&](Answer done) { client->get("/api/v1", done); });
     CHECK(answer.code() == Code::api_unreachable);
     CHECK(std::string(answer.error().site) == "kubernetes.server_certificate");
@@ -250,7 +256,8 @@ TEST_CASE("who the server is, and who we are") {
   }
   SUBCASE("a certificate that the CA did not sign") {
     test::make_certificate(folder, "stranger");
-    auto client = connect(Access::with_certificate(plane["server"], plane["ca"], folder + "/stranger.crt", folder + "/stranger.key"));
+    auto client = connect(
+        Access::with_certificate(plane["server"], plane["ca"], folder + "/stranger.crt", folder + "/stranger.key"));
     CHECK(code_of(*client, kConfigMaps) == Code::api_denied);
   }
   SUBCASE("files that are not what they should be") {
@@ -273,11 +280,13 @@ TEST_CASE("a service account's token: its rights, and a new token in the same fi
   auto token_for = [&](const std::string& account) {
     (void)root->wait([&](Answer done) {
       root->create_object("/api/v1/namespaces/default/serviceaccounts",
-                          Json{{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", {{"name", account}}}}, done);
+                          Json{{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", {{"name", account}}}},
+                          done);
     });
     auto answer = root->wait([&](Answer done) {
-      root->create_object("/api/v1/namespaces/default/serviceaccounts/" + account + "/token",
-                          Json{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", Json::object()}}, done);
+      root->create_object(
+          "/api/v1/namespaces/default/serviceaccounts/" + account + "/token",
+          Json{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", Json::object()}}, done);
     });
     REQUIRE(answer.ok());
     return (*answer)["status"]["token"].get<std::string>();
@@ -291,16 +300,25 @@ TEST_CASE("a service account's token: its rights, and a new token in the same fi
   store(token_for("reader") + "\n");
   CHECK(listed() == Code::api_denied);            // 403: known, but without rights
   CHECK(client->problem().find("system:serviceaccount:default:reader") != std::string::npos);
-  REQUIRE(root->wait([&](Answer done) {
-    root->create_object("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
-                        Json{{"apiVersion", "rbac.authorization.k8s.io/v1"}, {"kind", "RoleBinding"}, {"metadata", {{"name", "reader"}}},
-                             {"roleRef", {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "ClusterRole"}, {"name", "view"}}},
-                             {"subjects", Json::array({Json{{"kind", "ServiceAccount"}, {"name", "reader"}, {"namespace", "default"}}})}}, done);
-  }).ok());
+  REQUIRE(
+      root->wait([&](Answer done) {
+            root->create_object(
+                "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+                Json{
+                    {"apiVersion", "rbac.authorization.k8s.io/v1"},
+                    {"kind", "RoleBinding"},
+                    {"metadata", {{"name", "reader"}}},
+                    {"roleRef", {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "ClusterRole"}, {"name", "view"}}},
+                    {"subjects",
+                     Json::array({Json{{"kind", "ServiceAccount"}, {"name", "reader"}, {"namespace", "default"}}})}},
+                done);
+          })
+          .ok());
   bool allowed = false;
   for (int i = 0; i < 50 && !allowed; ++i) allowed = listed() == Code::ok;
   CHECK(allowed);
-  CHECK(client->wait([&](Answer done) { client->create_object(kConfigMaps, config_map("no", "1"), done); }).code() == Code::api_denied);
+  CHECK(client->wait([&](Answer done) { client->create_object(kConfigMaps, config_map("no", "1"), done); }).code() ==
+        Code::api_denied);
   for (const char* bad : {"", "\n", "two words", "line\r\nX-Injected: yes"}) {
     store(bad);
     CHECK(listed() == Code::bad_value);

@@ -81,11 +81,12 @@ TEST_CASE("pages of a list") {
 }
 
 TEST_CASE("paths of the API: nothing that could end a request line or leave its place") {
-  for (const char* good : {"/api", "/api/v1/namespaces/a/configmaps/b?fieldManager=x&force=true", "/a%20b", "/readyz"}) {
+  for (const char* good :
+       {"/api", "/api/v1/namespaces/a/configmaps/b?fieldManager=x&force=true", "/a%20b", "/readyz"}) {
     CHECK_MESSAGE(check_path(good).ok(), good);
   }
-  for (const char* bad : {"", "api", "/a b", "/a\r\nX: y", "/a\nb", "/a#b", "//a", "/a//b", "/a/../b", "/..", "/.", "/a/.",
-                          "/a/", "/\x80", "/a\\b", "/a\"b", "/{x}"}) {
+  for (const char* bad : {"", "api", "/a b", "/a\r\nX: y", "/a\nb", "/a#b", "//a", "/a//b", "/a/../b", "/..", "/.",
+                          "/a/.", "/a/", "/\x80", "/a\\b", "/a\"b", "/{x}"}) {
     CHECK_MESSAGE(check_path(bad).code() == Code::bad_value, bad);
   }
   CHECK(check_path("/" + std::string(2047, 'a')).ok());
@@ -98,7 +99,8 @@ TEST_CASE("paths of the API: nothing that could end a request line or leave its 
 TEST_CASE("servers are https URLs without a path") {
   CHECK(*checked_server("https://10.0.0.1:6443/") == "https://10.0.0.1:6443");
   CHECK(checked_server("https://[fd00::1]:6443").ok());
-  for (const char* bad : {"", "http://a", "https://", "https:///", "https://a/b", "https://a@b", "https://a\r\nb", "a:1"}) {
+  for (const char* bad :
+       {"", "http://a", "https://", "https:///", "https://a/b", "https://a@b", "https://a\r\nb", "a:1"}) {
     CHECK_MESSAGE(checked_server(bad).code() == Code::bad_value, bad);
   }
 }

@@ -34,8 +34,10 @@ TEST_CASE("a bundle holds its files, is the same bytes in any order, and tar rea
   std::string again = folder.store("kubelet2", std::string(100'000, 'k'));
   std::string problem;
   std::vector<BundleFile> files;
-  REQUIRE(write_bundle({{a, false}, {b, true}, {c, false}, {again, false}}, folder.path + "/one", &files, &problem).ok());
-  REQUIRE(write_bundle({{again, false}, {c, false}, {b, true}, {a, false}}, folder.path + "/two", nullptr, &problem).ok());
+  REQUIRE(
+      write_bundle({{a, false}, {b, true}, {c, false}, {again, false}}, folder.path + "/one", &files, &problem).ok());
+  REQUIRE(
+      write_bundle({{again, false}, {c, false}, {b, true}, {a, false}}, folder.path + "/two", nullptr, &problem).ok());
   CHECK(folder.read("one") == folder.read("two"));
   REQUIRE(files.size() == 3);
   auto bundle = Bundle::open(folder.path + "/one", &problem);
