@@ -10,6 +10,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "crypto/base/base64.h"
 #include "crypto/base/fd.h"
 #include "crypto/x509.h"
 #include "svc/joinservice/desk.h"
@@ -151,11 +152,14 @@ Fleet::Fleet() : plane(ControlPlane::shared()) {
     write_for(kJoinserviceUid, folder + "/pki/" + pki_file_name(file), text_of(plane["pki"] + "/" + pki_file_path(file)));
   }
 
-  plane.command("kubectl apply -f " + std::filesystem::absolute("tests/svc/live/cstlnodes.yaml").string());
-  plane.command("kubectl create namespace cstl-system");
+  // The joinservice comes with the account and the rights that its manifest gives it, and no more.
+  for (const char* file : {"10-namespace.yaml", "20-cstlnodes.yaml", "50-joinservice.yaml"}) {
+    plane.command("kubectl apply -f " + std::filesystem::absolute("policy/kubernetes").string() + "/" + file);
+  }
   plane.command("kubectl wait --for condition=established --timeout=60s crd/cstlnodes.cstl.dev");
   admin_ = need(kubernetes::Client::create(kubernetes::Access::with_certificate(plane["server"], plane["ca"], plane["certificate"], plane["key"])), "client");
   for (int i = 0; i < 100 && !get("/apis/cstl.dev/v1alpha1/cstlnodes").ok(); ++i) usleep(100'000);
+  write_for(kJoinserviceUid, folder + "/account/token", account_token());
 
   endpoint = "127.0.0.1:" + std::to_string(free_port());
   attester = std::make_unique<Service>("cstl-attester",
@@ -181,13 +185,28 @@ std::unique_ptr<Service> Fleet::another_joinservice(const std::string& where, co
       std::vector<std::string>{"--listen", where, "--store", "kubernetes", "--keyservice", folder + "/keys.sock", "--attester",
                                folder + "/attester.sock", "--cluster", folder + "/cluster", "--references",
                                folder + "/references/reference-values.json", "--pki", folder + "/pki", "--max-sessions", "512",
-                               "--api", plane["server"], "--api-ca", folder + "/account/ca.crt", "--api-certificate",
-                               plane["certificate"], "--api-key", plane["key"]},
+                               "--api", plane["server"], "--api-ca", folder + "/account/ca.crt", "--api-token",
+                               folder + "/account/token"},
       log);
   if (!out->logs("store.synced")) {
     give_up("the joinservice does not reach the API server (status " + std::to_string(out->wait_status()) + "):\n" + out->log());
   }
   return out;
+}
+
+// Of the service account cstl-joinservice, as clusters before 1.24 make it by themselves.
+std::string Fleet::account_token() {
+  for (int i = 0; i < 300; ++i, usleep(100'000)) {
+    auto secrets = get("/api/v1/namespaces/cstl-system/secrets");
+    if (!secrets.ok()) continue;
+    for (const auto& secret : (*secrets)["items"]) {
+      std::string name = secret["metadata"]["name"].get<std::string>();
+      if (name.compare(0, 22, "cstl-joinservice-token") != 0 || !secret["data"].contains("token")) continue;
+      auto token = need(from_base64(secret["data"]["token"].get<std::string>(), 8192), "token");
+      return std::string(Bytes(token).text());
+    }
+  }
+  give_up("the service account has no token");
 }
 
 void Fleet::start_joinservice() {

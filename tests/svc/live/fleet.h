@@ -75,6 +75,7 @@ class Fleet {
 
  private:
   struct Tpm;
+  std::string account_token();
   std::unique_ptr<Tpm> own_, workers_, control_;
   std::unique_ptr<kubernetes::Client> admin_;
   unsigned next_ = 0;

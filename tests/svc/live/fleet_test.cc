@@ -2,6 +2,15 @@
 #include "tests/svc/live/fleet.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -12,6 +21,7 @@
 #include "svc/joinservice/control_lock.h"
 #include "svc/joinservice/csr.h"
 #include "svc/joinservice/node_object.h"
+#include "svc/run/lockdown.h"
 
 namespace cstl {
 namespace {
@@ -138,17 +148,18 @@ TEST_CASE("an object that cannot be read blocks its name and its disk until it i
   FleetNode node = fleet.node(Role::worker);
   REQUIRE(fleet.join(node).ok());
   Json object = *fleet.get(node_path(node.name));
-  auto patch = [&](const char* role) {
-    return fleet.api().wait([&](auto done) { fleet.api().merge_patch(node_path(node.name), {{"spec", {{"role", role}}}}, done); });
+  auto patch = [&](const char* member, const char* value) {
+    return fleet.api().wait([&](auto done) { fleet.api().merge_patch(node_path(node.name), {{"spec", {{member, value}}}}, done); });
   };
-  REQUIRE(patch("admin").ok());
+  CHECK_FALSE(patch("role", "admin").ok());              // what the schema knows, it refuses
+  REQUIRE(patch("variant", "none").ok());
   CHECK(fleet.joinservice->logs("store.damaged"));
   CHECK(fleet.rejoin(node, node.disk).code == Code::record_malformed);
   CHECK(fleet.join(node).code == Code::record_malformed);
   FleetNode other = fleet.node(Role::worker);
   other.disk = node.disk;
   CHECK(fleet.join(other).code == Code::record_malformed);
-  REQUIRE(patch("worker").ok());
+  REQUIRE(patch("variant", "qemu-vtpm").ok());
   usleep(500'000);
   CHECK(fleet.rejoin(node, node.disk).ok());
 }
@@ -280,6 +291,56 @@ TEST_CASE("a bad reference value is reported, and the old ones keep serving") {
   CHECK(fleet.join(node).ok());
   REQUIRE(write_file_durably(path.c_str(), Bytes(fleet.references.to_json()), 0644).ok());
   CHECK(fleet.joinservice->logs("references.loaded"));
+}
+
+// --- the policy of the joinservice in Kubernetes, call by call, in a child that makes no other call ---
+
+__attribute__((no_sanitize("address", "undefined"))) bool lives(long number, std::array<unsigned long, 6> a) {
+  pid_t child = fork();
+  if (child == 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !restrict_calls(kJoinserviceKubernetesSeccomp).ok()) _exit(9);
+    (void)syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  CHECK((WIFSIGNALED(status) || WEXITSTATUS(status) == 0));
+  return !(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+TEST_CASE("in Kubernetes the joinservice may open TCP connections and read, and write or run nothing") {
+  constexpr unsigned long kStream = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, kCwd = static_cast<unsigned long>(AT_FDCWD);
+  constexpr unsigned long kMake = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  struct Row {
+    const char* name;
+    long number;
+    std::array<unsigned long, 6> arguments;
+    bool allowed;
+  };
+  const Row rows[] = {
+      {"TCP socket", SYS_socket, {AF_INET, kStream, IPPROTO_TCP, 0, 0, 0}, true},
+      {"TCP socket, IPv6", SYS_socket, {AF_INET6, kStream, IPPROTO_TCP, 0, 0, 0}, true},
+      {"unix socket", SYS_socket, {AF_UNIX, kStream, 0, 0, 0, 0}, true},
+      {"UDP socket", SYS_socket, {AF_INET, SOCK_DGRAM, 0, 0, 0, 0}, false},
+      {"raw socket", SYS_socket, {AF_INET, SOCK_RAW, IPPROTO_TCP, 0, 0, 0}, false},
+      {"netlink socket", SYS_socket, {AF_NETLINK, SOCK_RAW, 0, 0, 0, 0}, false},
+      {"SO_KEEPALIVE", SYS_setsockopt, {~0UL, SOL_SOCKET, SO_KEEPALIVE, 0, 0, 0}, true},
+      {"SO_BINDTODEVICE", SYS_setsockopt, {~0UL, SOL_SOCKET, SO_BINDTODEVICE, 0, 0, 0}, false},
+      {"bind", SYS_bind, {~0UL, 0, 0, 0, 0, 0}, false},
+      {"listen", SYS_listen, {~0UL, 1, 0, 0, 0, 0}, false},
+      {"open to read", SYS_openat, {kCwd, 0, O_RDONLY | O_CLOEXEC, 0, 0, 0}, true},
+      {"make a file", SYS_openat, {kCwd, 0, kMake, 0600, 0, 0}, false},
+      {"open to write", SYS_openat, {kCwd, 0, O_RDWR, 0, 0, 0}, false},
+      {"rename", SYS_rename, {0, 0, 0, 0, 0, 0}, false},
+      {"unlink", SYS_unlink, {0, 0, 0, 0, 0, 0}, false},
+      {"execve", SYS_execve, {0, 0, 0, 0, 0, 0}, false},
+      {"ptrace", SYS_ptrace, {~0UL, 0, 0, 0, 0, 0}, false},
+      {"executable memory", SYS_mmap, {0, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0UL, 0}, false},
+  };
+  for (const Row& row : rows) {
+    INFO(std::string(row.name));
+    CHECK(lives(row.number, row.arguments) == row.allowed);
+  }
 }
 
 }  // namespace
