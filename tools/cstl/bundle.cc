@@ -213,7 +213,7 @@ int show(const Context& context) {
     auto intact = bundle->intact(file);
     if (!intact.ok()) return failure(context, "reading the bundle", intact.error(), file.name);
     if (!*intact)
-      return failure(context, "checking the bundle", fail(Code::component_hash, "bundle.content"), file.name);
+      return failure(context, "checking the bundle", fail(Code::bundle_malformed, "bundle.content"), file.name);
     object["files"].push_back(describe_file(file, components));
   }
   result(context, table(bundle->files(), components), object);
