@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "boot/kubernetes/api.h"
 #include "boot/kubernetes/files.h"
 #include "boot/kubernetes/kubeadm.h"
@@ -13,7 +15,6 @@
 namespace cstl::kubernetes {
 namespace {
 
-constexpr const char* kKubeadmFile = "/etc/kubernetes/cstl/kubeadm.json";
 constexpr const char* kPki = "/etc/kubernetes/pki/";
 constexpr const char* kManifests = "/usr/share/cstl/manifests.json";
 constexpr const char* kAdmin = "/etc/kubernetes/admin.conf";
@@ -54,7 +55,7 @@ Status kubeadm_init(const InitPlan& plan, const std::string& token, Monitor& mon
   // What preflight looks for is part of the image; its other checks are ours or would only ask the registry.
   std::vector<std::string> skip = {"preflight"};
   if (!has_coredns()) skip.push_back("addon/coredns");
-  std::vector<std::string> arguments = {"init", "--config", kKubeadmFile};
+  std::vector<std::string> arguments = {"init", "--config", kKubeadmFile, "--skip-token-print"};
   for (std::string& more : kubeadm_arguments(api, skip)) arguments.push_back(std::move(more));
   Status ended = run_kubeadm(std::move(arguments), monitor, report);
   (void)unlink(kKubeadmFile);  // the token in it is deleted below, and ends by itself
@@ -121,6 +122,10 @@ Result<SecretBuffer> set_up_control_plane(const InitPlan& plan, Monitor& monitor
   if (!manifests) {
     report.line(std::string(kManifests) + ": " + problem);
     return manifests.error();
+  }
+  if (plan.cluster.network != PodNetwork::wireguard) {  // then the built-in network stays out, with its account
+    const auto built_in = [](const Json& object) { return object["metadata"]["name"] == "cstl-nodenetwork"; };
+    manifests->erase(std::remove_if(manifests->begin(), manifests->end(), built_in), manifests->end());
   }
   TRY(prepare_node(plan.cluster, Role::control_plane, plan.first.address, monitor, report));
   TRY(write_encryption(plan.master));

@@ -18,7 +18,6 @@ constexpr const char* kKubeletPki = "/var/lib/kubelet/pki";
 // The name that the kubelet looks for is a link to a file with a date, so that it can replace it.
 constexpr const char* kKubeletCertificate = "/var/lib/kubelet/pki/kubelet-client-1970-01-01-00-00-00.pem";
 constexpr const char* kKubeletCurrent = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-constexpr const char* kJoinFile = "/etc/kubernetes/cstl/kubeadm-join.json";
 constexpr const char* kEtcdManifest = "/etc/kubernetes/manifests/etcd.yaml";
 constexpr int kPatienceMs = 60'000;
 constexpr size_t kTokenId = 6, kTokenSecret = 16;
@@ -126,9 +125,9 @@ Status finish_join(SetupState& state, Role role, const NodePlace& node, std::str
     if (registered) TRY(start_kubelet(monitor));
     TRY_LET(ConfigApi config, config_api(state.cluster.kubernetes));
     TRY_LET(std::string text, join_configuration(state.cluster, node, role == Role::control_plane));
-    TRY(write_file_durably(kJoinFile, text, 0600));
+    TRY(write_file_durably(kKubeadmFile, text, 0600));
     TRY(write_discovery(state, node, token));
-    std::vector<std::string> arguments = {"join", "--config", kJoinFile};
+    std::vector<std::string> arguments = {"join", "--config", kKubeadmFile};
     for (std::string& more : kubeadm_arguments(config, skip)) arguments.push_back(std::move(more));
     Status joined = run_kubeadm(std::move(arguments), monitor, report);
     (void)unlink(kDiscoveryFile);  // it may hold the token

@@ -9,11 +9,13 @@
 namespace cstl::kubernetes {
 
 constexpr const char* kContainerdSocket = "/run/containerd/containerd.sock";
-constexpr const char* kConfigFolder = "/etc/kubernetes/cstl";             // ours; mounted into the API server, read-only
+constexpr const char* kConfigFolder = "/etc/kubernetes/cstl";             // mounted into the API server, read-only
 constexpr const char* kEncryptionFile = "/etc/kubernetes/cstl/encryption.json";
 constexpr const char* kAuditPolicyFile = "/etc/kubernetes/cstl/audit-policy.json";
-constexpr const char* kPatchesFolder = "/etc/kubernetes/cstl/patches";    // for kubeadm
-constexpr const char* kDiscoveryFile = "/etc/kubernetes/cstl/discovery.conf";
+constexpr const char* kKubeadmFolder = "/etc/kubernetes/kubeadm";         // for kubeadm alone
+constexpr const char* kKubeadmFile = "/etc/kubernetes/kubeadm/config.json";
+constexpr const char* kPatchesFolder = "/etc/kubernetes/kubeadm/patches";
+constexpr const char* kDiscoveryFile = "/etc/kubernetes/kubeadm/discovery.conf";
 constexpr const char* kPluginFolder = "/var/lib/kubelet/volumeplugins";   // kubeadm's default lies on the read-only root
 constexpr uint16_t kApiPort = 6443;
 

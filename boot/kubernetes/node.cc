@@ -10,17 +10,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "boot/components/components.h"
 #include "boot/kubernetes/command.h"
 #include "boot/kubernetes/files.h"
 #include "boot/kubernetes/kubeadm.h"
+#include "boot/state/block_device.h"
 #include "crypto/base/fd.h"
 
 namespace cstl::kubernetes {
 namespace {
 
 constexpr const char* kImageFolder = "/usr/share/cstl/images";
-constexpr const char* kComponentImages = "/opt/cstl/images";
+constexpr const char* kComponentImages = "/var/lib/cstl/images";
 constexpr const char* kImporter = "/usr/lib/cstl/import-images";
+constexpr const char* kBundleDisk = "cstl-bundle";  // serial number of the disk, or label of the partition
 constexpr const char* kProfileSource = "/usr/share/cstl/seccomp";
 constexpr const char* kProfileTarget = "/var/lib/kubelet/seccomp/cstl";
 constexpr const char* kKubeletConfig = "/var/lib/kubelet/config.yaml";
@@ -142,7 +145,7 @@ Status start_kubelet(Monitor& monitor) {
 }
 
 Status write_common_files(const IpAddress& address) {
-  for (const char* folder : {"/etc/kubernetes/manifests", kPatchesFolder, kPluginFolder, "/var/log/kubernetes/audit"}) {
+  for (const char* folder : {"/etc/kubernetes/manifests", kConfigFolder, kPatchesFolder, kPluginFolder, "/var/log/kubernetes/audit"}) {
     TRY(make_folders(folder, 0700));
   }
   TRY(write_file_durably(kAuditPolicyFile, audit_policy()));
@@ -152,7 +155,23 @@ Status write_common_files(const IpAddress& address) {
 Status install_components(const ClusterConfig& cluster, const Report& report) {
   if (cluster.components.empty()) return success();
   report.step("installing components");
-  return fail(Code::unsupported, "components.absent");
+  ComponentOptions options;
+  TRY_LET(options.bundle, find_block_device("/sys/class/block", kBundleDisk));  // empty: none is attached
+  std::string problem;
+  int64_t told = 0;
+  Status installed = cstl::install_components(
+      cluster.components, options,
+      [&](const Component& component, ComponentStep step, uint64_t done, uint64_t total) {
+        if (step == ComponentStep::present || (done != 0 && monotonic_ms() - told < kQuietMs / 2)) return;
+        told = monotonic_ms();
+        std::string line = component_step_name(step) + std::string(" ") + component.path;
+        if (done != 0) line += ": " + std::to_string(done >> 20) + " MiB";
+        if (total != 0) line += " of " + std::to_string(total >> 20);
+        report.line(printable_line(line));
+      },
+      &problem);
+  if (!installed.ok()) report.line(printable_line(problem));
+  return installed;
 }
 
 Status prepare_node(const ClusterConfig& cluster, Role role, const IpAddress& address, Monitor& monitor,
@@ -182,9 +201,12 @@ Status run_kubeadm(std::vector<std::string> arguments, Monitor& monitor, const R
   int64_t told = started;
   bool kubelet = false;
   Status kubelet_started = success();
+  bool advice = false;  // what kubeadm tells people to do next is done here, or not wanted at all
   command.on_line = [&](const std::string& line) {
     told = monotonic_ms();
-    report.line(line);
+    if (!advice) report.line(line);
+    advice = advice || line.find("initialized successfully!") != std::string::npos ||
+             line.rfind("This node has joined the cluster", 0) == 0;
   };
   command.on_tick = [&] {
     if (!kubelet && exists(kKubeletConfig) && exists(kKubeletFlags)) {
