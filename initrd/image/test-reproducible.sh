@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test-reproducible.sh: builds the images twice, the second time with another
+# test-reproducible.sh [argument of build.sh…]: builds the images twice, the second time with another
 # umask, time zone, working folder and temporary folder, and compares. What
 # Kubernetes itself is built to, and its container images, come from the cache
 # both times.
@@ -8,13 +8,13 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 scratch
 
-"$here/build.sh" --out "$tmp/one" >"$tmp/log"
+"$here/build.sh" --out "$tmp/one" "$@" >"$tmp/log"
 mkdir "$tmp/elsewhere"
 (
   cd /
   umask 077
   export TZ=Asia/Tokyo TMPDIR=$tmp/elsewhere SOURCE_DATE_EPOCH=1234567890
-  "$here/build.sh" --out "$tmp/two" >"$tmp/log"
+  "$here/build.sh" --out "$tmp/two" "$@" >"$tmp/log"
 )
 failed=0
 files=(initramfs.cpio.zst cstl.efi esp.img node-initramfs.cpio.zst root.img node.efi)
