@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <thread>
 
 #include "crypto/base/base64.h"
@@ -280,6 +281,50 @@ TEST_CASE("without the API server a node gets a named error that says to try aga
   }
   CHECK(joined);
   CHECK(fleet.rejoin(node, node.disk).ok());
+}
+
+// The harness's own API server, by the port that it was started with.
+pid_t api_server() {
+  const std::string& server = Fleet::get().plane["server"];
+  const std::string port = server.substr(server.rfind(':') + 1);
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    auto line = read_file((entry.path() / "cmdline").c_str(), 16384);
+    if (!line.ok()) continue;
+    std::string words(Bytes(*line).text());
+    if (words.find("kube-apiserver") == 0 && words.find(std::string("--secure-port\0", 14) + port) != std::string::npos) {
+      return static_cast<pid_t>(std::strtol(entry.path().filename().c_str(), nullptr, 10));
+    }
+  }
+  return -1;
+}
+
+TEST_CASE("an API server that does not answer holds up nobody else, and the node is told to try again") {
+  Fleet& fleet = Fleet::get();
+  FleetNode known = fleet.node(Role::worker), late = fleet.node(Role::worker), thief = fleet.node(Role::control_plane);
+  thief.role = Role::worker;   // the other TPM, so that both can sign at once
+  thief.disk = known.disk;
+  REQUIRE(fleet.join(known).ok());
+  const pid_t api = api_server();
+  REQUIRE(api > 0);
+  REQUIRE(kill(api, SIGSTOP) == 0);
+  FleetAnswer waiting;
+  const int64_t start = monotonic_ms();
+  std::thread there([&] { waiting = fleet.join(late); });
+  usleep(1'500'000);
+  const int64_t before = monotonic_ms();
+  CHECK(fleet.join(thief).code == Code::disk_taken);
+  CHECK(monotonic_ms() - before < 5000);
+  there.join();
+  CHECK(waiting.code == Code::timeout);
+  CHECK(waiting.why.find("try again") != std::string::npos);
+  CHECK(monotonic_ms() - start < 35'000);
+  REQUIRE(kill(api, SIGCONT) == 0);
+  bool joined = false;
+  for (int i = 0; i < 40 && !joined; ++i) {
+    joined = fleet.join(late).ok();
+    if (!joined) usleep(500'000);
+  }
+  CHECK(joined);
 }
 
 TEST_CASE("a bad reference value is reported, and the old ones keep serving") {
