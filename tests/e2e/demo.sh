@@ -22,7 +22,7 @@ data[data.index(b"Usage: ")] ^= 0x20
 open(sys.argv[1], "wb").write(data)
 PYTHON
   zstd -q --no-progress -3 "$work/initramfs.cpio" -o "$work/tampered.cpio.zst"
-  initrd/image/mkuki.sh "$work/tampered.efi" --initrd "$work/tampered.cpio.zst" --cmdline "$(cat build/image/roothash)" \
+  initrd/image/mkuki.sh "$work/tampered.efi" --initrd "$work/tampered.cpio.zst" --cmdline "roothash=$(cat build/image/roothash)" \
     >/dev/null
 }
 
