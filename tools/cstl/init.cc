@@ -154,7 +154,11 @@ int initialise(const Context& context, const ReferenceValues& values, const std:
     text += "Kubernetes: export KUBECONFIG=" + kubeconfig_path(context.workspace) + "\n";
     object["kubeconfig"] = kubeconfig_path(context.workspace);
   }
-  result(context, text + "Next: cstl verify\n", object);
+  if (plan.report) {
+    result(context, text + "Next: cstl verify\n", object);
+  } else {
+    progress(context, "cluster " + to_hex(state->cluster_id) + " is initialised");
+  }
   return kExitOk;
 }
 

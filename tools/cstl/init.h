@@ -12,6 +12,7 @@ struct InitPlan {
   std::vector<NodeFacts> nodes;    // recorded in cstl-state.yaml
   std::string cluster;             // JSON of ClusterConfig; empty: without Kubernetes
   std::string api;                 // where the operator reaches the API: "https://127.0.0.1:40123"; empty: as nodes do
+  bool report = true;              // whether the outcome is the command's result, or a step of one
 };
 // Makes the cluster: attests the machine, sends it the master secret, records the cluster and, with Kubernetes, stores the
 // administrator's kubeconfig. May be repeated after a

@@ -1,7 +1,6 @@
 #include "tools/cstl/kubeconfig.h"
 
 #include "crypto/base/fd.h"
-#include "crypto/base/secret.h"
 
 namespace cstl::cli {
 
@@ -33,19 +32,27 @@ Result<Span> find_server(std::string_view text) {
 
 std::string kubeconfig_path(const std::string& workspace) { return workspace + "/cstl-admin.conf"; }
 
-Status store_kubeconfig(const std::string& workspace, Bytes kubeconfig, const std::string& server) {
-  std::string path = kubeconfig_path(workspace);
+Result<SecretBuffer> readdress_kubeconfig(Bytes kubeconfig, const std::string& server) {
   std::string_view text = kubeconfig.text();
   TRY_LET(Span place, find_server(text));
-  if (server.empty()) return write_file_durably(path.c_str(), kubeconfig, 0600);
-  SecretBuffer buffer(text.size() + server.size() + 1);
+  SecretBuffer buffer(place.begin + 1 + server.size() + text.size() - place.end);
   Writer out(buffer.space());
   out.bytes(text.substr(0, place.begin));
   out.bytes(" ");
   out.bytes(server);
   out.bytes(text.substr(place.end));
-  TRY_LET(Bytes changed, out.finish());
-  return write_file_durably(path.c_str(), changed, 0600);
+  TRY(out.finish());
+  return buffer;
+}
+
+Status store_kubeconfig(const std::string& workspace, Bytes kubeconfig, const std::string& server) {
+  std::string path = kubeconfig_path(workspace);
+  if (server.empty()) {
+    TRY(find_server(kubeconfig.text()));
+    return write_file_durably(path.c_str(), kubeconfig, 0600);
+  }
+  TRY_LET(SecretBuffer changed, readdress_kubeconfig(kubeconfig, server));
+  return write_file_durably(path.c_str(), changed.declassify(), 0600);
 }
 
 }  // namespace cstl::cli

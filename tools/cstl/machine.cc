@@ -129,7 +129,7 @@ Status write_metadata(const std::string& workspace, const Config& config, const 
                    {"name", machine.name},
                    {"role", role_name(machine.role)},
                    {"variant", variant_name(config.variant)},
-                   {"network", {{"address", machine.address() + "/24"}, {"gateway", "10.0.2.2"}}},
+                   {"network", {{"address", machine.address() + "/24"}, {"gateway", "10.0.2.2"}, {"dns", json::array({"10.0.2.3"})}}},
                    {"join", join}};
   if (first != nullptr && first->name == machine.name) {
     TRY_LET(Digest32 hash, init_secret_hash(workspace));

@@ -41,6 +41,16 @@ int switch_on(const Context& context, const Config& config, const Machine& machi
   return kExitOk;
 }
 
+Status record_machines(const Context& context, const std::vector<Machine>& machines, std::string* problem) {
+  if (!state_exists(context.workspace)) return success();
+  TRY_LET(ClusterState state, load_state(context.workspace, problem));
+  state.nodes.clear();
+  for (const Machine& machine : machines) {
+    if (!machine.untrusted) state.nodes.push_back(machine.facts());
+  }
+  return store_state(context.workspace, state);
+}
+
 namespace {
 int down(const Context& context) {
   std::string problem;
@@ -85,17 +95,6 @@ int show(const Context& context) {
   }
   result(context, text, {{"machines", list}});
   return kExitOk;
-}
-
-// The machines of the cluster, as cstl verify and cstl recover go by them.
-Status record_machines(const Context& context, const std::vector<Machine>& machines, std::string* problem) {
-  if (!state_exists(context.workspace)) return success();
-  TRY_LET(ClusterState state, load_state(context.workspace, problem));
-  state.nodes.clear();
-  for (const Machine& machine : machines) {
-    if (!machine.untrusted) state.nodes.push_back(machine.facts());
-  }
-  return store_state(context.workspace, state);
 }
 
 // Its disk and its TPM are gone: what joins later under the same name is another machine.

@@ -19,6 +19,9 @@ const Machine* find_machine(const std::vector<Machine>& machines, const std::str
 int switch_on(const Context& context, const Config& config, const Machine& machine, const std::vector<Machine>& all,
               Acceleration how);
 
+// Writes the machines of the cluster into cstl-state.yaml, if there is one: cstl verify and cstl recover go by it.
+Status record_machines(const Context& context, const std::vector<Machine>& machines, std::string* problem);
+
 // `mini up`. Returns an exit code.
 int mini_up(const Context& context, const Config& config);
 

@@ -80,6 +80,7 @@ Result<std::vector<Machine>> plan_all(const Context& context, const Config& conf
   TRY(want("worker", config.mini.workers, Role::worker));
   TRY(make_folders(mini_folder(context.workspace)));
   TRY(store_machines(context.workspace, machines));
+  TRY(record_machines(context, machines, problem));
   return machines;
 }
 
@@ -101,17 +102,18 @@ int require_programs(const Context& context, const Config& config) {
 
 // Makes a cluster of the first machine, unless it belongs to one.
 int ensure_initialised(const Context& context, const Machine& first) {
-  if (answers(first.endpoint(first.verify), kProbeMs)) return kExitOk;
-  if (!answers(first.endpoint(first.init), kProbeMs)) {
+  if (answers(first.endpoint(first.recover), kProbeMs)) {
     return failure(context, "mini up", fail(Code::already_initialised, "mini.sealed"),
                    first.name + " waits for its disk key: cstl recover");
   }
+  if (!answers(first.endpoint(first.init), kProbeMs)) return kExitOk;  // it is, though its services may still be starting
   std::string problem;
   std::string values_json;
   auto values = load_reference_values(context.workspace, "", &values_json, &problem);
   if (!values.ok()) return failure(context, "reference values", values.error(), problem);
   auto plan = init_plan(context, &problem);
   if (!plan.ok()) return failure(context, "init", plan.error(), problem);
+  plan->report = false;  // this command has a report of its own
   return initialise(context, *values, values_json, *plan);
 }
 
@@ -169,7 +171,7 @@ int mini_up(const Context& context, const Config& config) {
   if (int code = ensure_initialised(context, first); code != kExitOk) return code;
   if (int code = wait_for_all(context, *machines, *timeout); code != kExitOk) return code;
   if (config.kubernetes.has_value()) return report_nodes(context, config, *machines, *timeout);
-  if (!context.json) result(context, "all machines serve. Next: cstl verify\n", report);
+  result(context, "all machines serve. Next: cstl verify\n", report);
   return kExitOk;
 }
 
