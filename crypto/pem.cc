@@ -7,7 +7,8 @@ namespace cstl {
 Status check_pem_certificates(Bytes pem) {
   TRY(crypto_start());
   Certificate parsed;
-  return mbed_ok(mbedtls_x509_crt_parse(parsed.get(), pem.data(), pem.size()), Code::bad_certificate, "pem.certificates");
+  return mbed_ok(mbedtls_x509_crt_parse(parsed.get(), pem.data(), pem.size()), Code::bad_certificate,
+                 "pem.certificates");
 }
 
 Status check_pem_pair(Bytes certificate, Bytes key) {

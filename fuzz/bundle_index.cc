@@ -2,8 +2,8 @@
 
 #include "boot/components/bundle.h"
 
-// A bundle's index: what is accepted writes itself in one form, that form reads back to itself, and its contents lie one
-// after another.
+// A bundle's index: what is accepted writes itself in one form, that form reads back to itself, and its contents lie
+// one after another.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cstl;
   std::string problem;

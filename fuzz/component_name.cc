@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view target = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   auto name = entry_name(text.substr(0, end));
   if (name) {
-    if (!name->empty() && ((*name)[0] == '/' || entry_name(*name).code() != Code::ok || *entry_name(*name) != *name)) abort();
+    if (!name->empty() && ((*name)[0] == '/' || entry_name(*name).code() != Code::ok || *entry_name(*name) != *name))
+      abort();
     std::string parts = "/" + *name + "/";
     if (parts.find("/../") != std::string::npos || parts.find("/./") != std::string::npos) abort();
     if (!name->empty() && check_link(*name, target).ok()) {
