@@ -116,7 +116,7 @@ Result<News> take_news(int fd) {
   TRY_LET(uint8_t kind, r.u8());
   TRY_LET(uint16_t code, r.u16());
   TRY_LET(uint16_t size, r.u16());
-  if (kind < 1 || kind > 3) return fail(Code::bad_value, "handover.news");
+  if (kind < 1 || kind > 4) return fail(Code::bad_value, "handover.news");
   News out;
   out.kind = static_cast<News::Kind>(kind);
   if (size > max_text(out.kind)) return fail(Code::bad_value, "handover.news");
@@ -124,6 +124,19 @@ Result<News> take_news(int fd) {
   out.text.resize(size);
   TRY(read_exact(fd, MutBytes(reinterpret_cast<uint8_t*>(out.text.data()), size)));
   return out;
+}
+
+Status ask_for_client(int fd) {
+  TRY(give_news(fd, News{News::Kind::ask, Code::ok, ""}));
+  uint8_t there = 0;
+  TRY(read_exact(fd, MutBytes(&there, 1)));
+  if (there != 1) return fail(Code::closed, "init.client_gone");
+  return success();
+}
+
+Status answer_for_client(int fd, bool there) {
+  const uint8_t byte = there ? 1 : 0;
+  return write_all(fd, Bytes(&byte, 1));
 }
 
 }  // namespace cstl

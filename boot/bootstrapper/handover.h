@@ -23,7 +23,7 @@ Status give_admission(int fd, const Admission& admission);
 Result<Admission> take_admission(int fd);
 
 struct News {
-  enum class Kind : uint8_t { step = 1, entered = 2, failed = 3 };
+  enum class Kind : uint8_t { step = 1, entered = 2, failed = 3, ask = 4 };
   Kind kind = Kind::step;
   Code code = Code::ok;      // of `failed`
   // A step's name, or the step and what failed: at most 256 bytes. Of `entered`: the kubeconfig, or empty; secret then, wipe it.
@@ -32,5 +32,10 @@ struct News {
 // Errors: closed, io; of take_news also bad_value.
 Status give_news(int fd, const News& news);
 Result<News> take_news(int fd);
+
+// Before the point of no return of an init whose answer nobody could get a second time: news of kind `ask`, answered by
+// whether its client is still connected. Errors: closed (it is not, or the other process is gone), io.
+Status ask_for_client(int fd);
+Status answer_for_client(int fd, bool there);
 
 }  // namespace cstl

@@ -63,7 +63,7 @@ Result<kubernetes::FirstNode> judge_self(const Admission& admission, const Metad
 
 Result<SecretBuffer> enter_by_init(const Admission& admission, const Metadata& metadata, const Settings& settings,
                                    const NodeKeys& keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
-                                   const kubernetes::Report& report) {
+                                   const kubernetes::Report& report, const std::function<Status()>& still_wanted) {
   report.step("comparing this machine with the reference values");
   TRY_LET(kubernetes::FirstNode first, judge_self(admission, metadata, settings, keys, device, report));
   TRY_LET(ClusterConfig cluster, ClusterConfig::parse(admission.cluster, nullptr));
@@ -73,7 +73,8 @@ Result<SecretBuffer> enter_by_init(const Admission& admission, const Metadata& m
     TRY(store_wireguard_key(keys, settings.places));
     kubernetes::InitPlan plan{cluster, first, *admission.master, admission.reference_values, state_file};
     TRY_LET(kubeconfig, kubernetes::set_up_control_plane(plan, monitor, report));
-    return success();
+    report.step("asking whether the client still waits for its kubeconfig");
+    return still_wanted();
   });
   if (!entered.ok()) return entered.error();
   return kubeconfig;
@@ -132,13 +133,14 @@ kubernetes::Report report_to(int waiter, std::string* step) {
 
 Result<SecretBuffer> enter_kubernetes(const Admission& admission, const Metadata& metadata, const Settings& settings,
                                       const NodeKeys* keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
-                                      const kubernetes::Report& report) {
+                                      const kubernetes::Report& report,
+                                      const std::function<Status()>& still_wanted) {
   if (keys == nullptr) {
     report.line("this machine's image has no containerd: it cannot be a node of a Kubernetes cluster");
     return fail(Code::unsupported, "kubernetes.image");
   }
   if (admission.ticket) return enter_by_ticket(admission, metadata, settings, *keys, lock, device, monitor, report);
-  return enter_by_init(admission, metadata, settings, *keys, lock, device, monitor, report);
+  return enter_by_init(admission, metadata, settings, *keys, lock, device, monitor, report, still_wanted);
 }
 
 Status finish_kubernetes(const NodeState& node, const Settings& settings, const Admission* admission, Monitor& monitor) {

@@ -25,10 +25,12 @@ kubernetes::Report report_to(int waiter, std::string* step);
 
 // Enters the cluster of the admission (enter_cluster) with all that Kubernetes needs in between. For an init, the cluster
 // is up when this returns, and the result is the administrator's kubeconfig (secret); for a join it is empty, and the rest
-// is finish_kubernetes(). Errors: those of enter_cluster and of the engine; unsupported: an image without containerd.
+// is finish_kubernetes(). `still_wanted` is asked once, before the disk is sealed, by an init only: an error ends it there.
+// Errors: those of enter_cluster, of the engine and of still_wanted; unsupported: an image without containerd.
 Result<SecretBuffer> enter_kubernetes(const Admission& admission, const Metadata& metadata, const Settings& settings,
                                       const NodeKeys* keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
-                                      const kubernetes::Report& report);
+                                      const kubernetes::Report& report,
+                                      const std::function<Status()>& still_wanted);
 
 // Brings the node up, again and again until it is: a join that is not complete goes on, a complete node starts containerd
 // and kubelet. `admission` (may be null): of this boot, whose ticket's token the first attempt uses. Errors: those of

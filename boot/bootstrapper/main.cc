@@ -45,7 +45,8 @@ Result<NodeState> enter(const Admission& admission, const Metadata& metadata, co
   auto entered = [&]() -> Result<SecretBuffer> {
     TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
     if (admission.node.kubernetes) {
-      return enter_kubernetes(admission, metadata, settings, keys, lock, *device, monitor, report);
+      return enter_kubernetes(admission, metadata, settings, keys, lock, *device, monitor, report,
+                              [waiter] { return ask_for_client(waiter); });
     }
     TRY(enter_cluster(admission, settings.places, lock, *device, monitor, report.step));
     return SecretBuffer(0);

@@ -150,6 +150,13 @@ void Waiter::hand_over() {
       if (body) tell(FrameType::init_progress, *body);
       continue;
     }
+    if (news->kind == News::Kind::ask) {
+      if (client && !client->step().ok()) client = nullptr;  // its end of the connection is seen by reading
+      if (Status answered = answer_for_client(parent_.get(), client != nullptr); !answered.ok()) {
+        return log_error("waiter.answer", answered.error());
+      }
+      continue;
+    }
     if (news->kind == News::Kind::entered) {
       InitResponse response;
       response.cluster_id = admission_->node.cluster_id;

@@ -12,8 +12,11 @@ constexpr const char* kManager = "cstl-bootstrapper";
 constexpr int kPauseMs = 1000;
 constexpr int kQuietMs = 10'000;
 
-bool passing(Code code) {
-  return code == Code::api_unreachable || code == Code::api_busy || code == Code::api_conflict || code == Code::timeout;
+// A slow etcd makes the API server answer 500.
+bool passing(const Error& error) {
+  const Code code = error.code;
+  return code == Code::api_unreachable || code == Code::api_busy || code == Code::api_conflict || code == Code::timeout ||
+         (code == Code::api_refused && error.foreign >= 500);
 }
 }  // namespace
 
@@ -35,7 +38,7 @@ Result<nlohmann::json> Api::patiently(int patience_ms, bool missing_too, Start s
       });
     });
     if (answer.ok()) return answer;
-    const bool again = passing(answer.code()) || (missing_too && answer.code() == Code::api_not_found);
+    const bool again = passing(answer.error()) || (missing_too && answer.code() == Code::api_not_found);
     if (!again || monotonic_ms() >= end) {
       if (!problem.empty()) report_->line("API server: " + problem);
       return answer;

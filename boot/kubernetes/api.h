@@ -14,7 +14,7 @@ class Api {
   // Errors: those of Client::create.
   static Result<Api> open(Access access, const Report& report);
 
-  // Each retries on api_unreachable, api_busy, api_conflict and timeout for `patience_ms`, then gives the last error and
+  // Each retries on api_unreachable, api_busy, api_conflict, timeout and HTTP 5xx for `patience_ms`, then gives the last error and
   // tells the server's words to the report.
   Result<nlohmann::json> get(const std::string& path, int patience_ms);
   // Also api_not_found: what it is part of may have been created a moment ago.

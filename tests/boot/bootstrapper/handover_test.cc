@@ -178,7 +178,16 @@ TEST_CASE("handover: admission and news pass through a socket pair; a closed, lo
   REQUIRE(news.ok());
   CHECK(news->text == kubeconfig);
 
-  const uint8_t unknown[] = {4, 0, 0, 0, 0}, huge[] = {0xff, 0xff, 0xff, 0xff};
+  for (bool there : {true, false}) {
+    std::thread asker([&] { CHECK(ask_for_client(right.get()).code() == (there ? Code::ok : Code::closed)); });
+    auto asked = take_news(left.get());
+    REQUIRE(asked.ok());
+    CHECK(asked->kind == News::Kind::ask);
+    CHECK(answer_for_client(left.get(), there).ok());
+    asker.join();
+  }
+
+  const uint8_t unknown[] = {5, 0, 0, 0, 0}, huge[] = {0xff, 0xff, 0xff, 0xff};
   CHECK(write_all(right.get(), Bytes(unknown, sizeof unknown)).ok());
   CHECK(take_news(left.get()).code() == Code::bad_value);
   CHECK(write_all(left.get(), Bytes(huge, sizeof huge)).ok());
