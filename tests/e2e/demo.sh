@@ -14,7 +14,7 @@ nodes_ready() { cstl -C "$work" mini up; }
 
 # One byte of the initramfs, a letter of some program's help text: the machine would work all the same.
 tamper() {
-  zstd -dqc build/image/node-initramfs.cpio.zst >"$work/initramfs.cpio"
+  zstd -dqc "$images"/node-initramfs.cpio.zst >"$work/initramfs.cpio"
   python3 - "$work/initramfs.cpio" <<'PYTHON'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())
@@ -22,7 +22,7 @@ data[data.index(b"Usage: ")] ^= 0x20
 open(sys.argv[1], "wb").write(data)
 PYTHON
   zstd -q --no-progress -3 "$work/initramfs.cpio" -o "$work/tampered.cpio.zst"
-  initrd/image/mkuki.sh "$work/tampered.efi" --initrd "$work/tampered.cpio.zst" --cmdline "roothash=$(cat build/image/roothash)" \
+  initrd/image/mkuki.sh "$work/tampered.efi" --initrd "$work/tampered.cpio.zst" --cmdline "roothash=$(cat "$images/roothash")" \
     >/dev/null
 }
 
@@ -49,8 +49,8 @@ nodes_in_kubernetes() { kube get cstlnodes,nodes -o wide; }
 
 # The joinservice tells why in its log; the machine learns it too, and stays outside.
 tampered_is_refused() {
-  wait_console rogue 'pcr9' 240 0
-  grep -aE 'pcr9' "$work/cstl-mini/rogue/serial.log" | head -n 1
+  wait_console rogue 'pcr9 .initrd. differs' 240 0
+  grep -aE 'pcr9 .initrd. differs' "$work/cstl-mini/rogue/serial.log" | head -n 1
   kube get node rogue 2>&1 | grep -q NotFound
   kube get cstlnode rogue 2>&1 | grep -q NotFound
   cstl -C "$work" mini remove rogue

@@ -29,7 +29,7 @@ wrong_cluster() {
 
 # One byte of the initramfs, a letter of some program's help text: the machine would work all the same.
 tamper() {
-  zstd -dqc build/image/initramfs.cpio.zst >"$work/initramfs.cpio"
+  zstd -dqc "$images"/initramfs.cpio.zst >"$work/initramfs.cpio"
   python3 - "$work/initramfs.cpio" <<'PYTHON'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())

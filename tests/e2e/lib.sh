@@ -3,8 +3,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
-image=$root/build/image/cstl.efi
-export PATH=${CSTL_PROGRAMS:-$root/build/release}:$PATH  # the programs of another build may be tried
+images=${CSTL_IMAGES:-$root/build/image}  # programs and images of another build may be tried
+image=$images/cstl.efi
+export PATH=${CSTL_PROGRAMS:-$root/build/release}:$PATH
 firmware=$(tools/deps/image.sh --print-prefix)
 kubectl=$(tools/kubernetes/build.sh --print-prefix)/bin/kubectl
 work=${CSTL_E2E_WORK:-$(mktemp -d "${TMPDIR:-/tmp}/cstl-e2e-XXXXXX")}
@@ -61,8 +62,8 @@ configure() {
   cstl -C "$work" config generate --name demo --force "${options[@]}"
   code=$(find "$firmware" -name OVMF_CODE_4M.fd -o -name OVMF_CODE.fd | sort | head -n 1)
   vars=$(find "$firmware" -name OVMF_VARS_4M.fd -o -name OVMF_VARS.fd | sort | head -n 1)
-  [ ${#options[@]} -eq 0 ] || image=$root/build/image/node.efi
-  for key in "image=$image" "firmware_code=$code" "firmware_vars=$vars" "root=$root/build/image/root.img" "$@"; do
+  [ ${#options[@]} -eq 0 ] || image=$images/node.efi
+  for key in "image=$image" "firmware_code=$code" "firmware_vars=$vars" "root=$images/root.img" "$@"; do
     sed -i -E "s|^(  ${key%%=*}:) .*|\1 ${key#*=}|" "$work/cstl-conf.yaml"
   done
   [ ${#options[@]} -eq 0 ] || sed -i "s|^kubectl: .*|kubectl: $kubectl|" "$work/cstl-conf.yaml"

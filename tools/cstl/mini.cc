@@ -110,11 +110,13 @@ int remove(const Context& context, const std::string& name) {
   if (done.ok()) done = leave_lan(context.workspace, *machine, &problem);
   std::string folder = mini_folder(context.workspace) + "/" + name;
   if (done.ok()) done = run_program({"rm", "-rf", "--", folder}, "/", "/dev/null", 60000);
+  bool untrusted = machine->untrusted;
   machines->erase(machines->begin() + (machine - machines->data()));
   if (done.ok()) done = store_machines(context.workspace, *machines);
   if (done.ok()) done = record_machines(context, *machines, &problem);
   if (!done.ok()) return failure(context, "removing " + name, done.error(), problem);
-  result(context, name + " is removed; Kubernetes and cstl know its records until kubectl delete node,cstlnode " + name + "\n",
+  result(context, name + " is removed.\n" + (untrusted ? "" : "With Kubernetes, its records are left: kubectl delete node " +
+                                                               name + "; kubectl delete cstlnode " + name + "\n"),
          {{"removed", name}});
   return kExitOk;
 }
