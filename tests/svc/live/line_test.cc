@@ -56,8 +56,7 @@ TEST_CASE("a worker whose evidence passes gets the key of its own disk") {
   REQUIRE(cluster.ok());
   CHECK(*cluster == line.cluster_id);
   CHECK(joined->ticket.owner_key == line.owner);
-  CHECK_FALSE(joined->ticket.master.has_value());
-  CHECK(joined->ticket.reference_values.empty());
+  CHECK_FALSE(joined->ticket.kubernetes.has_value());
   CHECK(line.joinservice->logs("node.joined name=worker-0 role=worker disk=0b1c7a52"));
   CHECK(line.keyservice->logs("key.released class=disk id=0b1c7a52"));
 }
