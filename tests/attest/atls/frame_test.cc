@@ -41,7 +41,7 @@ TEST_CASE("every type's maximum is enforced in the header, to the byte") {
     REQUIRE(frame.ok());
     CHECK(FrameHeader::decode(frame->declassify().first(kFrameHeader))->body == *max);
   }
-  CHECK(types == 24);
+  CHECK(types == 32);
 }
 
 TEST_CASE("a header of another size or version is refused") {
