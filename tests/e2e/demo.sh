@@ -51,8 +51,7 @@ nodes_in_kubernetes() { kube get cstlnodes,nodes -o wide; }
 tampered_is_refused() {
   wait_console rogue 'pcr9 .initrd. differs' 240 0
   grep -aE 'pcr9 .initrd. differs' "$work/cstl-mini/rogue/serial.log" | head -n 1
-  kube get node rogue 2>&1 | grep -q NotFound
-  kube get cstlnode rogue 2>&1 | grep -q NotFound
+  [ -z "$(kube get --ignore-not-found -o name node rogue)$(kube get --ignore-not-found -o name cstlnode rogue)" ]
   cstl -C "$work" mini remove rogue
 }
 
