@@ -50,8 +50,8 @@ control_plane_rejoins() {
 name_is_taken() {
   cstl -C "$work" mini remove worker-0
   cstl -C "$work" mini add worker-0
-  wait_console worker-0 'name_taken' 600 0
-  grep -a 'name_taken' "$work/cstl-mini/worker-0/serial.log" | head -n 1
+  wait_console worker-0 'belongs to another machine' 600 0
+  grep -a 'belongs to another machine' "$work/cstl-mini/worker-0/serial.log" | head -n 1
 }
 worker_is_replaced() {
   kube delete node worker-0
@@ -87,7 +87,7 @@ bad_values_are_refused() {
   cstl -C "$work" mini start worker-0
   wait_condition worker-0 serving 900
 }
-values_refused() { kube -n cstl-system logs -l app=cstl-joinservice --tail=-1 | grep -m 1 'references\.rejected'; }
+values_refused() { kube -n cstl-system logs -l app.kubernetes.io/name=cstl-joinservice --tail=-1 | grep -m 1 'references\.rejected'; }
 
 step "configure" configure --kubernetes control_planes=3 workers=1
 step "three control planes and a worker: boot, init, join" cluster_up

@@ -160,7 +160,8 @@ int mini_up(const Context& context, const Config& config) {
   }
   if (int code = ensure_reference_values(context, config); code != kExitOk) return code;
   const Machine& first = machines->front();
-  progress(context, first.name + ": waiting for firmware, kernel and init server");
+  bool known = state_exists(context.workspace);
+  progress(context, first.name + (known ? ": waiting for its services" : ": waiting for firmware, kernel and init server"));
   Status ready = wait_for(context, first, {first.init, first.verify, first.recover}, *timeout);
   if (!ready.ok()) return fail_with_console(context, first, "waiting for " + first.name, ready.error());
   json report = {{"machines", machines->size()}};

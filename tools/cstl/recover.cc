@@ -1,5 +1,5 @@
+#include "crypto/base/log.h"
 #include "svc/wire/recover.h"
-
 #include "tools/cstl/client.h"
 #include "tools/cstl/command.h"
 #include "tools/cstl/workspace.h"
@@ -49,21 +49,27 @@ int run(const Context& context) {
   policy.cluster = ClusterRule::outside;
   json reports = json::array();
   std::string report;
+  int exit = kExitOk;
+  // A machine that fails does not keep the others from their keys: etcd, for one, needs a majority of them.
   for (const std::string& endpoint : endpoints) {
     progress(context, "attesting " + endpoint);
     std::string detail;
-    auto connection = connect_attested(endpoint, policy, 30000, &detail);
-    if (!connection.ok()) return failure(context, "attesting " + endpoint, connection.error(), detail);
     Uuid disk{};
-    Status done = recover_one(*connection->session, *owner, &disk);
-    if (!done.ok()) {
-      return failure(context, "recovering " + endpoint, done.error(), printable(connection->session->peer_text()));
+    auto connection = connect_attested(endpoint, policy, 30000, &detail);
+    Status done = connection.ok() ? recover_one(*connection->session, *owner, &disk) : Status(connection.error());
+    if (done.ok()) {
+      reports.push_back({{"endpoint", endpoint}, {"disk", uuid_text(disk)}});
+      report += endpoint + ": disk " + uuid_text(disk) + " is open.\n";
+      continue;
     }
-    reports.push_back({{"endpoint", endpoint}, {"disk", uuid_text(disk)}});
-    report += endpoint + ": disk " + uuid_text(disk) + " is open.\n";
+    if (connection.ok()) detail = printable(connection->session->peer_text());
+    if (exit == kExitOk) exit = exit_code_of(done.code());
+    reports.push_back({{"endpoint", endpoint}, {"error", {{"code", code_name(done.code())}, {"detail", detail}}}});
+    report += "FAILED  " + endpoint + "  " + describe(done.error()) + "\n  " + detail + "\n  what to do: " +
+              code_advice(done.code()) + "\n";
   }
   result(context, report, {{"recovered", reports}});
-  return kExitOk;
+  return exit;
 }
 }  // namespace
 
