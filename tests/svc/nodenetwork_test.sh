@@ -23,7 +23,7 @@ qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu max,la57=off,cx16=off -sm
   -nic none -serial "file:$work/log" -kernel "$firmware/vmlinuz" -initrd "$work/initramfs" \
   -append 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr' &
 qemu=$!
-limit=${BOOT_SECONDS:-900}
+limit=${BOOT_SECONDS:-300}
 for ((tenths = 0; tenths < limit * 10; tenths++)); do
   kill -0 "$qemu" 2>/dev/null || break
   sleep 0.1
