@@ -35,7 +35,7 @@ int execute(const char* const* arguments) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  (void)signal(SIGPIPE, SIG_DFL);  // PID 1 ignores it, and exec keeps that
+  for (int number = 1; number < NSIG; ++number) (void)signal(number, SIG_DFL);  // exec keeps what was ignored
   const char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/opt/cstl/bin", "HOME=/root", "LC_ALL=C", nullptr};
   execve(arguments[0], const_cast<char* const*>(arguments), const_cast<char* const*>(environment));
   return errno;

@@ -26,7 +26,7 @@ constexpr const char* kFolders[] = {"/opt/cstl/bin", "/usr/bin", "/usr/sbin"};
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  signal(SIGPIPE, SIG_DFL);
+  for (int number = 1; number < NSIG; ++number) (void)signal(number, SIG_DFL);  // exec keeps what was ignored
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
     _exit(kNotExecutable);
