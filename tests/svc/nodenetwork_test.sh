@@ -18,8 +18,8 @@ initrd/image/mkinitramfs.sh "$work/initramfs" --init tests/svc/nodenetwork/guest
   --file "$(command -v ip):/usr/sbin/ip:0755" --file "$plugins/bridge:/usr/lib/cni/bridge:0755" \
   --file "$plugins/host-local:/usr/lib/cni/host-local:0755"
 : >"$work/log"
-# cx16=off: a bug of emulation
-qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu max,la57=off,cx16=off -smp 2 -m 512 -display none -monitor none -no-reboot \
+# cx16=off and one processor: bugs of emulation (docs/images.md)
+qemu-system-x86_64 -accel tcg,thread=multi -M q35 -cpu max,la57=off,cx16=off -smp 1 -m 512 -display none -monitor none -no-reboot \
   -nic none -serial "file:$work/log" -kernel "$firmware/vmlinuz" -initrd "$work/initramfs" \
   -append 'console=ttyS0 quiet panic=-1 mitigations=off nokaslr' &
 qemu=$!

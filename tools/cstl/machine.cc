@@ -145,8 +145,9 @@ std::vector<std::string> qemu_words(const std::string& firmware_code, const Mach
     add({"-accel", "kvm", "-cpu", "host"});
   } else {
     // QEMU 7.2 emulates cmpxchg16b wrongly (garbage in EFLAGS, then a double fault in the guest, one boot in ten), and
-    // emulated vector units make the kernel's SHA-256 slower than its plain code.
-    add({"-accel", "tcg,thread=multi", "-cpu", "max,la57=off,cx16=off,avx=off,avx2=off"});
+    // emulated vector units make the kernel's SHA-256 slower than its plain code. Before QEMU 8.2, processors that run in
+    // parallel may execute code that another has just patched (Linux: "Oops: int3"), so several take turns.
+    add({"-accel", size.cpus > 1 ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max,la57=off,cx16=off,avx=off,avx2=off"});
   }
   add({"-machine", "q35,smm=off"});
   words.insert(words.end(), {"-smp", std::to_string(size.cpus), "-m", std::to_string(size.memory_mib), "-drive",
