@@ -19,6 +19,7 @@ declare -A LICENSE=(
   [curl]='curl'
   [c-ares]='MIT'
   [libarchive]='BSD-2-Clause'
+  [libmicrohttpd]='LGPL-2.1-or-later'
   [zlib]='Zlib'
   [uuid-dev]='BSD-3-Clause'
   [libblkid-dev]='LGPL-2.1-or-later'
