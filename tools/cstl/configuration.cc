@@ -44,7 +44,7 @@ Status parse_mini(const json& value, bool kubernetes, Config::Mini* out, std::st
   // Without Kubernetes each control plane would have records of its own.
   TRY_LET(int64_t control_planes, mini.number("control_planes", 1, 1, kubernetes ? kMaxControlPlanes : 1));
   TRY_LET(int64_t workers, mini.number("workers", 1, 0, 32));
-  TRY_LET(out->control_plane, parse_size(mini, "control_plane", kubernetes ? MachineSize{2, 2560} : MachineSize{}));
+  TRY_LET(out->control_plane, parse_size(mini, "control_plane", kubernetes ? MachineSize{1, 2560} : MachineSize{}));
   TRY_LET(out->worker, parse_size(mini, "worker", kubernetes ? MachineSize{1, 1280} : MachineSize{}));
   TRY_LET(out->disk_gib, mini.number("disk_gib", kubernetes ? 8 : 4, 1, 16384));
   TRY_LET(out->image, mini.text("image", kMaxPath));

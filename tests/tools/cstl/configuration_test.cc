@@ -32,7 +32,7 @@ TEST_CASE("the generated templates are valid configurations") {
   CHECK(config->kubernetes->name == "prod-2");
   CHECK(config->kubernetes->kubernetes.text() == "v1.20.2");
   CHECK(config->kubernetes->sans == std::vector<std::string>{"127.0.0.1"});
-  CHECK(config->mini.control_plane.cpus == 2);
+  CHECK(config->mini.control_plane.cpus == 1);
   CHECK(config->mini.root == "root.img");
 }
 
