@@ -19,7 +19,7 @@ Difference first_difference(const PcrReference& reference, const tpm::EventLog& 
     if (event.pcr != reference.index || !event.extends()) continue;
     const ReferenceEvent* expected = at < reference.events.size() ? &reference.events[at] : nullptr;
     ++at;
-    if (expected != nullptr && expected->digest == event.digest) continue;
+    if (expected != nullptr && equal(expected->digest, event.digest)) continue;
     out.found = true;
     out.number = i + 1;
     out.event = &event;

@@ -73,7 +73,7 @@ const char* event_type_name(uint32_t type) {
   return "unknown";
 }
 
-std::string event_component(const Event& event) {
+std::string event_component(const Event& event, Registers registers) {
   if (event.type == kSeparator) return "separator";
   if (event.type == kVariableDriverConfig || event.type == kVariableAuthority) return "Secure Boot configuration";
   if (event.type == kGpt) return "partition table";
@@ -85,6 +85,7 @@ std::string event_component(const Event& event) {
   if (event.type == kBootDriver || event.type == kRuntimeDriver) return "EFI driver";
   if (event.type == kBootApplication) return event.pcr == 4 ? "unified kernel image or its kernel" : "EFI application";
   if (event.type == kEfiAction || event.type == kAction) return "boot attempt";
+  if (registers == Registers::cc) return event.pcr >= 1 && event.pcr <= 4 ? "RTMR" + std::to_string(event.pcr - 1) : "MRTD";
   switch (event.pcr) {
     case 0: return "firmware";
     case 1: return event.type == kVariableBoot ? "boot variables" : "platform configuration";

@@ -64,11 +64,11 @@ TEST_CASE("predict: the events of a real boot are those that were predicted for 
   Result<tpm::EventLog> log = tpm::EventLog::decode(data);
   REQUIRE(log.ok());
   for (const PcrReference& pcr : set.pcrs) {
-    std::vector<Digest32> measured, predicted;
+    std::vector<std::string> measured, predicted;
     for (const tpm::Event& event : log->events) {
-      if (event.pcr == pcr.index && event.extends()) measured.push_back(event.digest);
+      if (event.pcr == pcr.index && event.extends()) measured.push_back(to_hex(event.digest));
     }
-    for (const ReferenceEvent& event : pcr.events) predicted.push_back(event.digest);
+    for (const ReferenceEvent& event : pcr.events) predicted.push_back(to_hex(event.digest));
     CHECK(measured == predicted);
   }
 }
