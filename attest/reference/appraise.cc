@@ -228,6 +228,7 @@ Result<Digest32> cluster_pcr(const Digest32& cluster_id) {
 
 Verdict appraise(Bytes evidence_bytes, const Digest32& binding, const AppraisalPolicy& policy) {
   Verdict verdict;
+  verdict.appraised_at = policy.now;
   if (policy.values == nullptr) return refused(std::move(verdict), "reference", fail(Code::reference_empty, "reference"));
   Result<Evidence> decoded = Evidence::decode(evidence_bytes);
   if (!decoded.ok()) return refused(std::move(verdict), "evidence.form", decoded.error());
@@ -256,6 +257,7 @@ Verdict appraise(Bytes evidence_bytes, const Digest32& binding, const AppraisalP
     if (best.set == nullptr || next.failures < best.failures) best = std::move(next);
   }
   verdict.reference_set = best.set->id;
+  verdict.validity.narrow(best.set->not_before, best.set->not_after);
   verdict.endorsed = best.endorsed;
   if (verdict.code == Code::ok) verdict.code = best.code;
   std::move(best.claims.begin(), best.claims.end(), std::back_inserter(verdict.claims));

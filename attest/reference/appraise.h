@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attest/reference/trust.h"
 #include "attest/reference/values.h"
 
 namespace cstl {
@@ -21,6 +22,22 @@ struct Claim {
   std::string component;  // the component of the image or platform: "initrd", "kernel command line", …
 };
 
+// Something that the evidence says about the platform, for people and other systems; decides nothing.
+struct Fact {
+  std::string name;       // dotted, lower case: "snp.chip_id", "snp.tcb.reported", "tdx.tcb_status", "tpm.firmware"
+  std::string value;      // hex or words; printable ASCII, at most 256 bytes
+};
+
+// When the verdict's parts are valid, all at once: the reference set, certificates, revocation lists, collateral.
+struct Validity {
+  int64_t not_before = 0;           // Unix seconds
+  int64_t not_after = INT64_MAX;    // exclusive
+  void narrow(int64_t from, int64_t until) {
+    if (from > not_before) not_before = from;
+    if (until < not_after) not_after = until;
+  }
+};
+
 // Who a machine is, stable over reboots: SHA-256 over its endorsement key's SPKI when endorsed, else over the AK name.
 using PlatformIdentity = Digest32;
 
@@ -33,11 +50,14 @@ struct Verdict {
   uint8_t roles = 0;                // of the matched set
   std::array<Digest32, kPcrCount> pcrs{};  // quoted values, valid when the quote verified
   std::vector<Claim> claims;
+  std::vector<Fact> facts;          // about the platform, in the order in which they should be read
+  int64_t appraised_at = 0;         // the policy's `now`
+  Validity validity;                // of what the verdict rests on; whoever checks a window narrows it
   bool passed() const { return code == Code::ok; }
   // One line for an error frame: "pcr9 (initrd) differs from set demo-1: expected …, seen …". At most 512 bytes.
   std::string summary() const;
   std::string to_text() const;      // for people, several lines
-  std::string to_json() const;      // stable keys
+  std::string to_json() const;      // stable keys; with trust tier and vector (trust.h)
 };
 
 enum class ClusterRule : uint8_t {

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attest/reference/explain.h"
+#include "crypto/base/utc.h"
 
 namespace cstl {
 
@@ -60,7 +61,17 @@ std::string Verdict::to_text() const {
   std::string out = (passed() ? "passed" : "REFUSED: " + std::string(code_name(code)) + ": " + code_what(code));
   out += "\n  variant: " + std::string(variant_name(variant));
   if (!reference_set.empty()) out += "\n  reference set: " + reference_set;
-  out += std::string("\n  endorsed: ") + (endorsed ? "yes" : "no") + "\n";
+  out += std::string("\n  endorsed: ") + (endorsed ? "yes" : "no");
+  out += std::string("\n  trust: ") + trust_tier_name(trust_tier(*this));
+  TrustVector vector = trust_vector(*this);
+  for (const TrustVector::Row& row : TrustVector::rows()) {
+    int8_t value = vector.*row.value;
+    if (value != 0) out += std::string("\n    ") + row.name + ": " + trust_value_text(row.name, value);
+  }
+  if (appraised_at != 0) out += "\n  appraised: " + utc_text(appraised_at);
+  if (validity.not_after != INT64_MAX) out += "\n  valid until: " + utc_text(validity.not_after);
+  out += "\n";
+  for (const Fact& fact : facts) out += "  " + fact.name + ": " + fact.value + "\n";
   for (const Claim& claim : claims) {
     std::string name = claim.name;
     name.resize(name.size() < 16 ? 16 : name.size(), ' ');
@@ -92,6 +103,13 @@ std::string Verdict::to_json() const {
   }
   nlohmann::json values = nlohmann::json::array();
   for (const Digest32& pcr : pcrs) values.push_back(to_hex(pcr));
+  nlohmann::json vector = nlohmann::json::object();
+  TrustVector trust = trust_vector(*this);
+  for (const TrustVector::Row& row : TrustVector::rows()) {
+    if (trust.*row.value != 0) vector[row.name] = trust.*row.value;
+  }
+  nlohmann::json platform = nlohmann::json::object();
+  for (const Fact& fact : facts) platform[fact.name] = fact.value;
   nlohmann::json root = {{"passed", passed()},
                          {"code", code_name(code)},
                          {"number", static_cast<unsigned>(code)},
@@ -102,7 +120,12 @@ std::string Verdict::to_json() const {
                          {"identity", to_hex(identity)},
                          {"roles", std::move(admitted)},
                          {"pcrs", std::move(values)},
-                         {"claims", std::move(list)}};
+                         {"claims", std::move(list)},
+                         {"trust", {{"tier", trust_tier_name(trust_tier(*this))}, {"vector", std::move(vector)}}},
+                         {"platform", std::move(platform)},
+                         {"appraised_at", utc_text(appraised_at)},
+                         {"valid_from", utc_text(validity.not_before)},
+                         {"valid_until", utc_text(validity.not_after)}};
   return root.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
