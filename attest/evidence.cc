@@ -5,23 +5,58 @@
 namespace cstl {
 
 namespace {
+// The variants for which a rule holds.
+template <typename... V>
+constexpr VariantSet of(V... variants) {
+  return (variant_bit(variants) | ...);
+}
+constexpr VariantSet kAll = (1u << 13) - 1;
+constexpr VariantSet kSnp =
+    of(Variant::sev_snp, Variant::aws_sev_snp, Variant::azure_sev_snp, Variant::gcp_sev_snp);
+constexpr VariantSet kTd = of(Variant::tdx, Variant::qemu_tdx);  // with RTMRs of their own
+constexpr VariantSet kTdx = kTd | of(Variant::azure_tdx);
+constexpr VariantSet kTpm = kAll & ~kTd & ~of(Variant::sev_snp);
+// Whose AK the platform certifies, and whose platform ties it to a report or to a document.
+constexpr VariantSet kCertified = of(Variant::azure_trustedlaunch, Variant::gcp_sev_es, Variant::gcp_sev_snp);
+constexpr VariantSet kTied = of(Variant::azure_sev_snp, Variant::azure_tdx);
+constexpr VariantSet kDocument = of(Variant::aws_nitro_tpm, Variant::aws_sev_snp);
+
+constexpr bool agrees(bool (*rule)(Variant), VariantSet set) {
+  for (uint8_t v = 1; v <= 13; ++v) {
+    Variant variant = static_cast<Variant>(v);
+    if (rule(variant) != ((set & variant_bit(variant)) != 0)) return false;
+  }
+  return true;
+}
+static_assert(agrees(has_tpm, kTpm) && agrees(has_snp, kSnp) && agrees(has_tdx, kTdx));
+
 struct Item {
   EvidenceTag tag;
   size_t max;
-  bool mandatory;
+  VariantSet must, may;
   Bytes Evidence::*field;
+  bool in(VariantSet set, Variant variant) const { return (set & variant_bit(variant)) != 0; }
+  bool mandatory(Variant v) const { return in(must, v); }
+  bool known(Variant v) const { return in(must | may, v); }
 };
 
 // In tag order: the order on the wire. The variant comes before them.
 constexpr Item kItems[] = {
-    {EvidenceTag::quote, kMaxQuote, true, &Evidence::quote},
-    {EvidenceTag::signature, kMaxTpmSignature, true, &Evidence::signature},
-    {EvidenceTag::ak_public, kMaxTpmPublic, true, &Evidence::ak_public},
-    {EvidenceTag::ek_certificate, kMaxCertificate, false, &Evidence::ek_certificate},
-    {EvidenceTag::ek_chain, kMaxCertificateChain, false, &Evidence::ek_chain},
-    {EvidenceTag::pcr_values, kPcrValues, true, &Evidence::pcr_values},
-    {EvidenceTag::event_log, kMaxEventLog, false, &Evidence::event_log},
-    {EvidenceTag::merkle, 8 + kMaxMerklePath, true, &Evidence::merkle},
+    {EvidenceTag::quote, kMaxQuote, kTpm, 0, &Evidence::quote},
+    {EvidenceTag::signature, kMaxTpmSignature, kTpm, 0, &Evidence::signature},
+    {EvidenceTag::ak_public, kMaxTpmPublic, kTpm, 0, &Evidence::ak_public},
+    {EvidenceTag::ek_certificate, kMaxCertificate, 0, kTpm, &Evidence::ek_certificate},
+    {EvidenceTag::ek_chain, kMaxCertificateChain, 0, kTpm, &Evidence::ek_chain},
+    {EvidenceTag::pcr_values, kPcrValues, kTpm, 0, &Evidence::pcr_values},
+    {EvidenceTag::event_log, kMaxEventLog, 0, kTpm, &Evidence::event_log},
+    {EvidenceTag::merkle, 8 + kMaxMerklePath, kAll, 0, &Evidence::merkle},
+    {EvidenceTag::ak_certificate, kMaxCertificateChain, 0, kCertified, &Evidence::ak_certificate},
+    {EvidenceTag::tee_report, kMaxTeeReport, kSnp | kTdx, 0, &Evidence::tee_report},
+    {EvidenceTag::tee_certificates, kMaxCertificateChain, 0, kSnp, &Evidence::tee_certificates},
+    {EvidenceTag::tee_collateral, kMaxTeeCollateral, 0, kSnp | kTdx, &Evidence::tee_collateral},
+    {EvidenceTag::runtime_data, kMaxRuntimeData, kTied, kDocument, &Evidence::runtime_data},
+    {EvidenceTag::ccel, kMaxCcel, 0, kTd, &Evidence::ccel},
+    {EvidenceTag::registers, kRegisters, of(Variant::sev_snp), 0, &Evidence::registers},
 };
 }  // namespace
 
@@ -39,10 +74,12 @@ Result<Evidence> Evidence::decode(Bytes input) {
   while (r.remaining() > 0) {
     TRY_LET(uint16_t tag, r.u16());
     while (next < std::size(kItems) && static_cast<uint16_t>(kItems[next].tag) != tag) {
-      if (kItems[next].mandatory) return fail(Code::evidence_malformed, "evidence.tag");
+      if (kItems[next].mandatory(evidence.variant)) return fail(Code::evidence_malformed, "evidence.tag");
       ++next;
     }
-    if (next == std::size(kItems)) return fail(Code::evidence_malformed, "evidence.tag");
+    if (next == std::size(kItems) || !kItems[next].known(evidence.variant)) {
+      return fail(Code::evidence_malformed, "evidence.tag");
+    }
     TRY_LET(Bytes value, r.bytes32(kItems[next].max));
     // An empty item is left out, so that every evidence has one encoding.
     if (value.empty()) return fail(Code::evidence_malformed, "evidence.empty");
@@ -51,13 +88,24 @@ Result<Evidence> Evidence::decode(Bytes input) {
   }
   TRY(r.finish());
   for (; next < std::size(kItems); ++next) {
-    if (kItems[next].mandatory) return fail(Code::evidence_malformed, "evidence.missing");
+    if (kItems[next].mandatory(evidence.variant)) return fail(Code::evidence_malformed, "evidence.missing");
   }
-  if (evidence.pcr_values.size() != kPcrValues) return fail(Code::evidence_malformed, "evidence.pcr_values");
+  if (has_tpm(evidence.variant) && evidence.pcr_values.size() != kPcrValues) {
+    return fail(Code::evidence_malformed, "evidence.pcr_values");
+  }
+  if (!evidence.registers.empty() && evidence.registers.size() != kRegisters) {
+    return fail(Code::evidence_malformed, "evidence.registers");
+  }
   if (evidence.ek_certificate.empty() && !evidence.ek_chain.empty()) {
     return fail(Code::evidence_malformed, "evidence.ek_chain");
   }
   return evidence;
+}
+
+size_t Evidence::encoded_size() const {
+  size_t size = 7;
+  for (const Item& item : kItems) size += (this->*item.field).empty() ? 0 : 6 + (this->*item.field).size();
+  return size;
 }
 
 Result<Bytes> Evidence::encode(MutBytes out) const {

@@ -217,12 +217,7 @@ Result<EvidenceList> Issuer::sign(const std::vector<Digest32>& bindings, size_t 
   for (size_t i = 0; i < count; ++i) {
     TRY_LET(std::vector<uint8_t> proof, tree.proof(i));
     evidence.merkle = proof;
-    size_t size = 9 * 6 + 1;
-    for (Bytes item : {evidence.quote, evidence.signature, evidence.ak_public, evidence.ek_certificate, evidence.ek_chain,
-                       evidence.pcr_values, evidence.event_log, evidence.merkle}) {
-      size += item.size();
-    }
-    std::vector<uint8_t> encoded(size);
+    std::vector<uint8_t> encoded(evidence.encoded_size());
     TRY_LET(Bytes used, evidence.encode(encoded));
     encoded.resize(used.size());
     out.push_back(std::move(encoded));

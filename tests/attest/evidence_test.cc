@@ -70,7 +70,9 @@ TEST_CASE("evidence: every rule of its form") {
   std::vector<Raw> twice = full();
   twice.insert(twice.begin() + 2, twice[1]);
   std::vector<Raw> unknown = full();
-  unknown.push_back({10, {1}});
+  unknown.push_back({17, {1}});
+  std::vector<Raw> foreign = full();
+  foreign.push_back({11, {1}});
   std::vector<Raw> late = without(1);
   late.push_back({1, {1}});
   std::vector<Raw> no_ek = without(5);
@@ -94,6 +96,7 @@ TEST_CASE("evidence: every rule of its form") {
       {"items out of order", swapped, Code::evidence_malformed},
       {"an item twice", twice, Code::evidence_malformed},
       {"an unknown tag", unknown, Code::evidence_malformed},
+      {"an item of other variants", foreign, Code::evidence_malformed},
       {"the variant last", late, Code::evidence_malformed},
       {"an unknown variant", with(1, {99}), Code::variant_unknown},
       {"variant 0", with(1, {0}), Code::variant_unknown},
@@ -118,6 +121,34 @@ TEST_CASE("evidence: every rule of its form") {
     CHECK(named(decode(row.items)) == named(row.code));
   }
   CHECK(Evidence::decode(Buffer(kMaxEvidence + 1)).code() == Code::too_long);
+}
+
+// docs_test.cc holds every variant to the tables of docs/wire/evidence.md; these are the rules that are not in them.
+TEST_CASE("evidence: a machine without TPM") {
+  const Raw merkle{9, Buffer(8, 9)}, report{11, Buffer(1184, 11)}, registers{16, Buffer(32, 16)};
+  auto variant = [](Variant v) { return Raw{1, {static_cast<uint8_t>(v)}}; };
+  struct Row {
+    const char* name;
+    std::vector<Raw> items;
+    Code code;
+  };
+  const Row rows[] = {
+      {"sev-snp", {variant(Variant::sev_snp), merkle, report, registers}, Code::ok},
+      {"sev-snp without register", {variant(Variant::sev_snp), merkle, report}, Code::evidence_malformed},
+      {"sev-snp with a short register", {variant(Variant::sev_snp), merkle, report, {16, Buffer(31)}},
+       Code::evidence_malformed},
+      {"sev-snp with a long register", {variant(Variant::sev_snp), merkle, report, {16, Buffer(33)}}, Code::too_long},
+      {"sev-snp with a quote", {variant(Variant::sev_snp), {2, {1}}, merkle, report, registers},
+       Code::evidence_malformed},
+      {"tdx", {variant(Variant::tdx), merkle, report}, Code::ok},
+      {"tdx with a register", {variant(Variant::tdx), merkle, report, registers}, Code::evidence_malformed},
+      {"qemu-tdx with an event log", {variant(Variant::qemu_tdx), merkle, report, {15, {1}}}, Code::ok},
+      {"qemu-tdx without a quote", {variant(Variant::qemu_tdx), merkle}, Code::evidence_malformed},
+  };
+  for (const Row& row : rows) {
+    INFO(std::string(row.name));
+    CHECK(named(decode(row.items)) == named(row.code));
+  }
 }
 
 TEST_CASE("evidence: a cut in the middle of an item is refused") {

@@ -224,47 +224,72 @@ TEST_CASE("the docs say what a frame's header is") {
   FAIL_CHECK("no header in docs/wire/frame.md");
 }
 
-TEST_CASE("evidence takes exactly the items and limits of its table") {
-  struct Item { unsigned tag, min, max; bool always; };
+TEST_CASE("evidence takes exactly the items and limits of its tables, for every variant") {
+  struct Item { unsigned tag, min, max; std::string must, may; };
   std::vector<Item> items;
+  std::map<std::string, std::string> groups;
   Result<std::vector<uint8_t>> text = read_file("docs/wire/evidence.md", 1 << 20);
   REQUIRE(text.ok());
   std::stringstream in(std::string(text->begin(), text->end()));
   for (std::string line; std::getline(in, line);) {
-    Item item{};
-    if (std::sscanf(line.c_str(), "| %u |", &item.tag) != 1) continue;
+    if (line.rfind("| ", 0) != 0) continue;
     std::vector<std::string> cells = cells_of(line);
+    Item item{};
+    if (std::sscanf(line.c_str(), "| %u |", &item.tag) != 1) {
+      if (cells.size() == 2) groups[cells[0]] = " " + cells[1] + " ";
+      continue;
+    }
     if (std::sscanf(cells[2].c_str(), "%u–%u", &item.min, &item.max) == 1) item.max = item.min;
-    item.always = cells[3] == "always";
-    CHECK((item.always || cells[3] == "optional"));
+    item.must = cells[3];
+    item.may = cells[4];
     items.push_back(item);
   }
-  CHECK(items.size() == 9);
+  CHECK(items.size() == 16);
   CHECK(Bytes(*text).text().find("at most " + std::to_string(kMaxEvidence) + " bytes") != std::string_view::npos);
-
-  enum Shape { largest, smallest };
-  // Each item at its largest or smallest; `beyond` one longer, `without` left out. 0 is no tag.
-  auto build = [&](Shape shape, unsigned beyond, unsigned without) {
-    std::vector<uint8_t> out;
-    for (const Item& item : items) {
-      if (item.tag == without || (shape == smallest && !item.always)) continue;
-      size_t size = (shape == largest ? item.max : item.min) + (item.tag == beyond ? 1 : 0);
-      for (size_t byte : {item.tag >> 8, item.tag, static_cast<unsigned>(size >> 24), static_cast<unsigned>(size >> 16),
-                          static_cast<unsigned>(size >> 8), static_cast<unsigned>(size)}) {
-        out.push_back(static_cast<uint8_t>(byte));
-      }
-      out.insert(out.end(), size, item.tag == 1 ? 1 : 'a');
+  auto in_groups = [&](const std::string& names, const std::string& variant) {
+    std::stringstream list(names);
+    for (std::string name; list >> name;) {
+      REQUIRE(groups.count(name) == 1);
+      if (groups[name].find(" " + variant + " ") != std::string::npos) return true;
     }
-    return Evidence::decode(out).code();
+    return false;
   };
-  CHECK(build(largest, 0, 0) == Code::ok);
-  CHECK(build(smallest, 0, 0) == Code::ok);
-  for (const Item& item : items) {
-    CAPTURE(item.tag);
-    CHECK(build(largest, item.tag, 0) == Code::too_long);
-    if (item.always) CHECK(build(largest, 0, item.tag) == Code::evidence_malformed);
+
+  for (uint8_t number = 1; number <= 13; ++number) {
+    const std::string variant = variant_name(static_cast<Variant>(number));
+    CAPTURE(variant);
+    auto always = [&](const Item& item) { return in_groups(item.must, variant); };
+    auto known = [&](const Item& item) { return always(item) || in_groups(item.may, variant); };
+    struct Shape { bool largest; unsigned beyond, without, with; };
+    size_t total = 0;
+    // Each item at its largest or smallest; `beyond` one longer, `without` left out, `with` although it is not known.
+    auto build = [&](Shape shape) {
+      std::vector<uint8_t> out;
+      for (const Item& item : items) {
+        bool wanted = shape.largest ? known(item) : always(item);
+        if (item.tag == shape.without || (!wanted && item.tag != shape.with)) continue;
+        size_t size = (shape.largest ? item.max : item.min) + (item.tag == shape.beyond ? 1 : 0);
+        for (size_t byte : {item.tag >> 8, item.tag, static_cast<unsigned>(size >> 24), static_cast<unsigned>(size >> 16),
+                            static_cast<unsigned>(size >> 8), static_cast<unsigned>(size)}) {
+          out.push_back(static_cast<uint8_t>(byte));
+        }
+        out.insert(out.end(), size, item.tag == 1 ? number : 'a');
+      }
+      total = out.size();
+      return Evidence::decode(out).code();
+    };
+    Code all = build({true, 0, 0, 0});
+    CHECK(all == (total > kMaxEvidence ? Code::too_long : Code::ok));
+    CHECK(build({false, 0, 0, 0}) == Code::ok);
+    for (const Item& item : items) {
+      CAPTURE(item.tag);
+      if (known(item)) CHECK(build({true, item.tag, 0, 0}) == Code::too_long);
+      if (always(item)) CHECK(build({false, 0, item.tag, 0}) == Code::evidence_malformed);
+      if (!known(item)) CHECK(build({false, 0, 0, item.tag}) == Code::evidence_malformed);
+      // A chain needs its certificate.
+      if (known(item) && !always(item)) {
+        CHECK(build({false, 0, 0, item.tag}) == (item.tag == 6 ? Code::evidence_malformed : Code::ok));
+      }
+    }
   }
-  CHECK(build(largest, 0, 8) == Code::ok);
-  CHECK(build(largest, 0, 6) == Code::ok);
-  CHECK(build(largest, 0, 5) == Code::evidence_malformed);
 }
