@@ -108,11 +108,21 @@ Json cluster_document(ConfigApi api, const ClusterConfig& cluster) {
   }
   if (api != ConfigApi::v1beta4) api_server["timeoutForControlPlane"] = kStartTimeout;
   out["apiServer"] = std::move(api_server);
+  // A slow machine that is busy for ten seconds must not lose its leaders: they end then, and their restarts keep it busy.
+  constexpr const char* kLease = "60s";
+  constexpr const char* kRenew = "45s";
+  constexpr const char* kRetry = "5s";
   out["controllerManager"]["extraArgs"] = arguments(api, {{"flex-volume-plugin-dir", kPluginFolder},
+                                                          {"leader-elect-lease-duration", kLease},
+                                                          {"leader-elect-renew-deadline", kRenew},
+                                                          {"leader-elect-retry-period", kRetry},
                                                           {"profiling", "false"},
                                                           {"tls-cipher-suites", suite_names},
                                                           {"tls-min-version", kMinTls}});
-  out["scheduler"]["extraArgs"] = arguments(api, {{"profiling", "false"},
+  out["scheduler"]["extraArgs"] = arguments(api, {{"leader-elect-lease-duration", kLease},
+                                                  {"leader-elect-renew-deadline", kRenew},
+                                                  {"leader-elect-retry-period", kRetry},
+                                                  {"profiling", "false"},
                                                   {"tls-cipher-suites", suite_names},
                                                   {"tls-min-version", kMinTls}});
   // Slow disks and emulated machines must not lose their leader all the time; a runaway client must not fill the disk.
