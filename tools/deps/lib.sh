@@ -168,7 +168,8 @@ candidates() {
 # fetch TYPE NAME SUITE SERIES VERSION SHA256: brings the package into the pool
 # and sets FETCHED (its folder), FETCHED_FILE (the .deb or the .orig tarball), and
 # USED (what it really is, as a line of deps.lock without the set's name).
-# Fails, with a message, if nothing fitting can be had.
+# Fails, with a message, if nothing fitting can be had. TARBALL_ONLY, if set, leaves out what Debian adds to a
+# source: a mirror may have dropped that.
 # The pinned version comes from the cache if it is there, else from the suite;
 # if the suite has moved on within the same series, that is taken and said.
 fetch() {
@@ -242,7 +243,7 @@ download() {
     mkdir -p "$part" "${dir%/*}"
     say "$name $version: fetching from $3"
     local verb=(download)
-    [ "$1" = deb-src ] && verb=(source --download-only)
+    [ "$1" = deb-src ] && verb=(source --download-only ${TARBALL_ONLY:+--tar-only})
     if ! (cd "$part" && apt-get "${APT_OPT[@]}" -qq "${verb[@]}" "$name=$version") >"$APT_DIR/fetch.log" 2>&1; then
       grep -E '^[EW]:' "$APT_DIR/fetch.log" >&2 || cat "$APT_DIR/fetch.log" >&2
       rm -rf -- "$part"
