@@ -62,15 +62,61 @@ Result<Digest32> sha256_file(int fd, uint64_t offset, uint64_t size) {
   return out;
 }
 
-Result<Digest48> sha384(std::initializer_list<Bytes> parts) {
+namespace {
+template <size_t N>
+Result<std::array<uint8_t, N>> sha512_parts(std::initializer_list<Bytes> parts) {
   Sha512 context;
-  Digest48 out;
-  TRY(mbed_ok(mbedtls_sha512_starts(context.get(), 1), Code::crypto_failed, "sha384.start"));
+  std::array<uint8_t, N> out;
+  TRY(mbed_ok(mbedtls_sha512_starts(context.get(), N == 48), Code::crypto_failed, "sha512.start"));
   for (Bytes part : parts) {
-    TRY(mbed_ok(mbedtls_sha512_update(context.get(), part.data(), part.size()), Code::crypto_failed, "sha384.update"));
+    TRY(mbed_ok(mbedtls_sha512_update(context.get(), part.data(), part.size()), Code::crypto_failed, "sha512.update"));
   }
-  TRY(mbed_ok(mbedtls_sha512_finish(context.get(), out.data()), Code::crypto_failed, "sha384.finish"));
+  TRY(mbed_ok(mbedtls_sha512_finish(context.get(), out.data()), Code::crypto_failed, "sha512.finish"));
   return out;
+}
+
+mbedtls_md_type_t md_of(HashKind kind) {
+  return kind == HashKind::sha256 ? MBEDTLS_MD_SHA256 : kind == HashKind::sha384 ? MBEDTLS_MD_SHA384 : MBEDTLS_MD_SHA512;
+}
+}  // namespace
+
+Result<Digest48> sha384(std::initializer_list<Bytes> parts) { return sha512_parts<48>(parts); }
+Result<Digest64> sha512(std::initializer_list<Bytes> parts) { return sha512_parts<64>(parts); }
+
+struct Hash::State {
+  HashKind kind;
+  Md md;
+};
+
+void Hash::Delete::operator()(State* state) const { delete state; }
+
+Result<Hash> Hash::create(HashKind kind) {
+  Hash out;
+  out.state_.reset(new State{kind, {}});
+  mbedtls_md_context_t* md = out.state_->md.get();
+  TRY(mbed_ok(mbedtls_md_setup(md, mbedtls_md_info_from_type(md_of(kind)), 0), Code::crypto_failed, "hash.setup"));
+  TRY(mbed_ok(mbedtls_md_starts(md), Code::crypto_failed, "hash.start"));
+  return out;
+}
+
+Status Hash::update(Bytes part) {
+  if (state_ == nullptr) return fail(Code::crypto_failed, "hash.finished");
+  return mbed_ok(mbedtls_md_update(state_->md.get(), part.data(), part.size()), Code::crypto_failed, "hash.update");
+}
+
+Result<Digest> Hash::finish() {
+  if (state_ == nullptr) return fail(Code::crypto_failed, "hash.finished");
+  Digest out;
+  out.size_ = hash_size(state_->kind);
+  TRY(mbed_ok(mbedtls_md_finish(state_->md.get(), out.value_.data()), Code::crypto_failed, "hash.finish"));
+  state_.reset();
+  return out;
+}
+
+Result<Digest> Hash::of(HashKind kind, std::initializer_list<Bytes> parts) {
+  TRY_LET(Hash hash, create(kind));
+  for (Bytes part : parts) TRY(hash.update(part));
+  return hash.finish();
 }
 
 Result<Digest32> hmac_sha256(Bytes key, std::initializer_list<Bytes> parts) {

@@ -1,5 +1,7 @@
 #include "crypto/pem.h"
 
+#include <mbedtls/pem.h>
+
 #include "crypto/mbedtls.h"
 
 namespace cstl {
@@ -9,6 +11,24 @@ Status check_pem_certificates(Bytes pem) {
   Certificate parsed;
   return mbed_ok(mbedtls_x509_crt_parse(parsed.get(), pem.data(), pem.size()), Code::bad_certificate,
                  "pem.certificates");
+}
+
+namespace {
+using Pem = Pinned<mbedtls_pem_context, mbedtls_pem_init, mbedtls_pem_free>;
+}  // namespace
+
+Result<std::vector<uint8_t>> pem_block(Bytes text, std::string_view label) {
+  Pem pem;
+  std::string copy(text.text());  // mbedTLS wants its terminating zero
+  std::string begin = "-----BEGIN " + std::string(label) + "-----";
+  std::string end = "-----END " + std::string(label) + "-----";
+  size_t used = 0;
+  TRY(mbed_ok(mbedtls_pem_read_buffer(pem.get(), begin.c_str(), end.c_str(),
+                                      reinterpret_cast<const unsigned char*>(copy.c_str()), nullptr, 0, &used),
+              Code::bad_value, "pem.block"));
+  size_t size = 0;
+  const unsigned char* data = mbedtls_pem_get_buffer(pem.get(), &size);
+  return std::vector<uint8_t>(data, data + size);
 }
 
 Status check_pem_pair(Bytes certificate, Bytes key) {

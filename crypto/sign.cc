@@ -3,6 +3,7 @@
 #include <mbedtls/aes.h>
 #include <mbedtls/ecdsa.h>
 
+#include "crypto/der.h"
 #include "crypto/mbedtls.h"
 
 namespace cstl {
@@ -83,40 +84,72 @@ Result<P256Signature> SigningKey::sign(const Digest32& digest) const {
   return out;
 }
 
-Status verify_p256(const P256Point& key, const Digest32& digest, Bytes r, Bytes s) {
-  TRY(crypto_start());
-  EcpGroup group;
-  TRY(load_p256(group));
-  EcpPoint q;
-  if (key[0] != 0x04) return fail(Code::bad_key, "p256.form");
-  TRY(mbed_ok(mbedtls_ecp_point_read_binary(group.get(), q.get(), key.data(), key.size()), Code::bad_key, "p256.point"));
-  TRY(mbed_ok(mbedtls_ecp_check_pubkey(group.get(), q.get()), Code::bad_key, "p256.point"));
-  if (r.empty() || r.size() > kScalar || s.empty() || s.size() > kScalar) {
-    return fail(Code::bad_signature, "p256.size");
+namespace {
+Result<mbedtls_md_type_t> md_of(Bytes digest) {
+  switch (digest.size()) {
+    case 32: return MBEDTLS_MD_SHA256;
+    case 48: return MBEDTLS_MD_SHA384;
+    case 64: return MBEDTLS_MD_SHA512;
+    default: return fail(Code::bad_value, "verify.digest_size");
   }
-  Mpi mpi_r;
-  Mpi mpi_s;
-  TRY(mbed_ok(mbedtls_mpi_read_binary(mpi_r.get(), r.data(), r.size()), Code::crypto_failed, "p256.r"));
-  TRY(mbed_ok(mbedtls_mpi_read_binary(mpi_s.get(), s.data(), s.size()), Code::crypto_failed, "p256.s"));
-  return mbed_ok(mbedtls_ecdsa_verify(group.get(), digest.data(), digest.size(), q.get(), mpi_r.get(), mpi_s.get()),
-                 Code::bad_signature, "p256.verify");
 }
 
-Status verify_rsa(Bytes modulus, uint32_t exponent, RsaPadding padding, const Digest32& digest, Bytes signature) {
+Status verify_ecdsa(mbedtls_ecp_group_id curve, Bytes point, Bytes digest, Bytes r, Bytes s) {
   TRY(crypto_start());
+  TRY(md_of(digest));
+  EcpGroup group;
+  TRY(mbed_ok(mbedtls_ecp_group_load(group.get(), curve), Code::crypto_failed, "ecdsa.group"));
+  EcpPoint q;
+  if (point[0] != 0x04) return fail(Code::bad_key, "ecdsa.form");
+  TRY(mbed_ok(mbedtls_ecp_point_read_binary(group.get(), q.get(), point.data(), point.size()), Code::bad_key,
+              "ecdsa.point"));
+  TRY(mbed_ok(mbedtls_ecp_check_pubkey(group.get(), q.get()), Code::bad_key, "ecdsa.point"));
+  size_t scalar = point.size() / 2;
+  if (r.empty() || r.size() > scalar || s.empty() || s.size() > scalar) return fail(Code::bad_signature, "ecdsa.size");
+  Mpi mpi_r;
+  Mpi mpi_s;
+  TRY(mbed_ok(mbedtls_mpi_read_binary(mpi_r.get(), r.data(), r.size()), Code::crypto_failed, "ecdsa.r"));
+  TRY(mbed_ok(mbedtls_mpi_read_binary(mpi_s.get(), s.data(), s.size()), Code::crypto_failed, "ecdsa.s"));
+  return mbed_ok(mbedtls_ecdsa_verify(group.get(), digest.data(), digest.size(), q.get(), mpi_r.get(), mpi_s.get()),
+                 Code::bad_signature, "ecdsa.verify");
+}
+}  // namespace
+
+Status verify_p256(const P256Point& key, Bytes digest, Bytes r, Bytes s) {
+  return verify_ecdsa(MBEDTLS_ECP_DP_SECP256R1, key, digest, r, s);
+}
+
+Status verify_p384(const P384Point& key, Bytes digest, Bytes r, Bytes s) {
+  return verify_ecdsa(MBEDTLS_ECP_DP_SECP384R1, key, digest, r, s);
+}
+
+Status verify_ecdsa_der(Bytes point, Bytes digest, Bytes signature) {
+  bool p256 = point.size() == sizeof(P256Point);
+  if (!p256 && point.size() != sizeof(P384Point)) return fail(Code::bad_key, "ecdsa.curve");
+  size_t scalar = point.size() / 2;
+  DerReader outer(signature, Code::bad_signature);
+  TRY_LET(DerReader pair, outer.enter(der::kSequence, "ecdsa.sequence"));
+  TRY(outer.finish("ecdsa.trailing"));
+  TRY_LET(Bytes r, pair.take_unsigned(scalar, "ecdsa.r"));
+  TRY_LET(Bytes s, pair.take_unsigned(scalar, "ecdsa.s"));
+  TRY(pair.finish("ecdsa.trailing"));
+  return verify_ecdsa(p256 ? MBEDTLS_ECP_DP_SECP256R1 : MBEDTLS_ECP_DP_SECP384R1, point, digest, r, s);
+}
+
+Status verify_rsa(Bytes modulus, uint32_t exponent, RsaPadding padding, Bytes digest, Bytes signature, int salt) {
+  TRY(crypto_start());
+  TRY_LET(mbedtls_md_type_t md, md_of(digest));
   Rsa rsa;
   TRY(load_rsa(rsa, modulus, exponent));
   if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
   auto size = static_cast<unsigned>(digest.size());
   if (padding == RsaPadding::pkcs1_v15) {
-    return mbed_ok(mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa.get(), MBEDTLS_MD_SHA256, size, digest.data(),
-                                                       signature.data()),
+    return mbed_ok(mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa.get(), md, size, digest.data(), signature.data()),
                    Code::bad_signature, "rsa.pkcs1_v15");
   }
-  TRY(mbed_ok(mbedtls_rsa_set_padding(rsa.get(), MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_SHA256), Code::crypto_failed,
-              "rsa.padding"));
-  return mbed_ok(mbedtls_rsa_rsassa_pss_verify_ext(rsa.get(), MBEDTLS_MD_SHA256, size, digest.data(), MBEDTLS_MD_SHA256,
-                                                   MBEDTLS_RSA_SALT_LEN_ANY, signature.data()),
+  TRY(mbed_ok(mbedtls_rsa_set_padding(rsa.get(), MBEDTLS_RSA_PKCS_V21, md), Code::crypto_failed, "rsa.padding"));
+  return mbed_ok(mbedtls_rsa_rsassa_pss_verify_ext(rsa.get(), md, size, digest.data(), md,
+                                                   salt == kAnySalt ? MBEDTLS_RSA_SALT_LEN_ANY : salt, signature.data()),
                  Code::bad_signature, "rsa.pss");
 }
 

@@ -3,37 +3,42 @@
 
 #include <vector>
 
-#include "crypto/sign.h"
+#include "crypto/certificate.h"
+#include "crypto/crl.h"
+#include "crypto/public_key.h"
 
 namespace cstl {
 
 constexpr size_t kMaxCertificate = 8192;  // bytes of DER
 constexpr size_t kMaxChain = 6;
 
-enum class KeyKind : uint8_t { p256, p384, rsa, other };
-
-// Public; owns its bytes.
-struct PublicKey {
-  KeyKind kind = KeyKind::other;
-  std::vector<uint8_t> point;    // p256, p384: uncompressed point
-  std::vector<uint8_t> modulus;  // rsa: big endian, no leading zero
-  uint32_t exponent = 0;
-  std::vector<uint8_t> spki;     // SubjectPublicKeyInfo DER
-};
-
 // The key of a DER certificate. Errors: bad_certificate (also when trailing bytes follow).
 Result<PublicKey> certificate_key(Bytes der);
 // SHA-256 of the SubjectPublicKeyInfo of a DER certificate: how trust anchors are pinned.
 Result<Digest32> certificate_spki_hash(Bytes der);
 
+// Which certificates of a chain a CRL must speak of. Whatever is demanded, a CRL that is given counts: it must be its
+// issuer's, one of the issuer's must be current, and what any of them lists is revoked.
+enum class CrlDemand : uint8_t {
+  none,           // none must
+  intermediates,  // every one between leaf and root (AMD publishes a list of its roots only)
+  all,            // every one below the root (Intel)
+};
+
 struct ChainPolicy {
   const Digest32* roots;   // pinned roots, by SPKI hash
   size_t root_count;
-  int64_t now;             // verifier's clock, Unix seconds; 0: validity windows are not checked
+  int64_t now;             // verifier's clock, Unix seconds; 0: validity windows (also the CRLs') are not checked
+  const std::vector<Bytes>* crls = nullptr;  // DER; those of issuers outside the chain are ignored once they parse
+  CrlDemand demand = CrlDemand::none;
 };
-// `leaf` DER, `others` DER in any order (intermediates and the root). Signature, basic constraints, key usage and
-// critical extensions are checked up to a certificate whose SPKI hash is pinned; the TCG's directoryName-only subject
-// alternative name of endorsement certificates is accepted. Errors: bad_certificate, untrusted_chain.
+// `leaf` DER, `others` DER in any order (intermediates and the root). Signature (ECDSA P-256, P-384 and above; RSA from 2048
+// bits, PKCS#1 v1.5 or PSS; SHA-256, SHA-384, SHA-512), basic constraints, path length, key usage and critical extensions
+// are checked up to a certificate whose SPKI hash is pinned; the pinned certificate's own signature does not matter. The
+// TCG's directoryName-only subject alternative name of endorsement certificates is accepted. Vendors' extensions (SEV-SNP's
+// VCEK, SGX's PCK) are not critical; read them with CertificateView. Errors: bad_certificate, untrusted_chain,
+// certificate_expired, certificate_not_yet_valid, certificate_revoked, crl_malformed, crl_signature, crl_expired,
+// crl_not_yet_valid, crl_missing.
 Status verify_chain(Bytes leaf, const std::vector<Bytes>& others, const ChainPolicy& policy);
 
 // DER of a PEM file's certificates (or of one DER certificate). Errors: bad_certificate.

@@ -84,8 +84,8 @@ TEST_CASE("a chain counts only up to a pinned key") {
 
 TEST_CASE("validity is judged by the caller's clock, or not at all") {
   CHECK(verify("ek", {"issuer", "root"}, {"root"}, 0) == Code::ok);
-  CHECK(verify("ek", {"issuer", "root"}, {"root"}, kTooEarly) == Code::bad_certificate);
-  CHECK(verify("ek", {"issuer", "root"}, {"root"}, kTooLate) == Code::bad_certificate);
+  CHECK(verify("ek", {"issuer", "root"}, {"root"}, kTooEarly) == Code::certificate_not_yet_valid);
+  CHECK(verify("ek", {"issuer", "root"}, {"root"}, kTooLate) == Code::certificate_expired);
 }
 
 TEST_CASE("a leaf with any bit flipped is refused") {
