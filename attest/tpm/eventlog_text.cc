@@ -1,68 +1,103 @@
+#include "attest/tpm/event_types.h"
 #include "attest/tpm/eventlog.h"
+#include "attest/tpm/uefi.h"
 
 namespace cstl::tpm {
 
 namespace {
+constexpr size_t kMaxText = 160;
+
 struct TypeName {
   uint32_t type;
   const char* name;
 };
-constexpr uint32_t kSeparator = 4, kAction = 5, kEventTag = 6, kIpl = 13, kVariableDriverConfig = 0x80000001,
-                   kVariableBoot = 0x80000002, kBootApplication = 0x80000003, kBootDriver = 0x80000004,
-                   kRuntimeDriver = 0x80000005, kGpt = 0x80000006, kEfiAction = 0x80000007,
-                   kVariableAuthority = 0x800000e0;
 constexpr TypeName kTypes[] = {
     {0, "EV_PREBOOT_CERT"}, {1, "EV_POST_CODE"}, {3, "EV_NO_ACTION"}, {4, "EV_SEPARATOR"}, {5, "EV_ACTION"},
     {6, "EV_EVENT_TAG"}, {7, "EV_S_CRTM_CONTENTS"}, {8, "EV_S_CRTM_VERSION"}, {9, "EV_CPU_MICROCODE"},
     {10, "EV_PLATFORM_CONFIG_FLAGS"}, {11, "EV_TABLE_OF_DEVICES"}, {12, "EV_COMPACT_HASH"}, {13, "EV_IPL"},
     {14, "EV_IPL_PARTITION_DATA"}, {15, "EV_NONHOST_CODE"}, {16, "EV_NONHOST_CONFIG"}, {17, "EV_NONHOST_INFO"},
-    {18, "EV_OMIT_BOOT_DEVICE_EVENTS"}, {0x80000001, "EV_EFI_VARIABLE_DRIVER_CONFIG"},
+    {18, "EV_OMIT_BOOT_DEVICE_EVENTS"}, {19, "EV_POST_CODE2"}, {0x80000001, "EV_EFI_VARIABLE_DRIVER_CONFIG"},
     {0x80000002, "EV_EFI_VARIABLE_BOOT"}, {0x80000003, "EV_EFI_BOOT_SERVICES_APPLICATION"},
     {0x80000004, "EV_EFI_BOOT_SERVICES_DRIVER"}, {0x80000005, "EV_EFI_RUNTIME_SERVICES_DRIVER"},
     {0x80000006, "EV_EFI_GPT_EVENT"}, {0x80000007, "EV_EFI_ACTION"}, {0x80000008, "EV_EFI_PLATFORM_FIRMWARE_BLOB"},
     {0x80000009, "EV_EFI_HANDOFF_TABLES"}, {0x8000000a, "EV_EFI_PLATFORM_FIRMWARE_BLOB2"},
-    {0x8000000b, "EV_EFI_HANDOFF_TABLES2"}, {0x8000000c, "EV_EFI_VARIABLE_BOOT2"}, {0x80000010, "EV_EFI_HCRTM_EVENT"},
-    {0x800000e0, "EV_EFI_VARIABLE_AUTHORITY"}, {0x800000e1, "EV_EFI_SPDM_FIRMWARE_BLOB"},
-    {0x800000e2, "EV_EFI_SPDM_FIRMWARE_CONFIG"},
+    {0x8000000b, "EV_EFI_HANDOFF_TABLES2"}, {0x8000000c, "EV_EFI_VARIABLE_BOOT2"}, {0x8000000d, "EV_EFI_GPT_EVENT2"},
+    {0x80000010, "EV_EFI_HCRTM_EVENT"}, {0x800000e0, "EV_EFI_VARIABLE_AUTHORITY"},
+    {0x800000e1, "EV_EFI_SPDM_FIRMWARE_BLOB"}, {0x800000e2, "EV_EFI_SPDM_FIRMWARE_CONFIG"},
+    {0x800000e3, "EV_EFI_SPDM_DEVICE_POLICY"}, {0x800000e4, "EV_EFI_SPDM_DEVICE_AUTHORITY"},
 };
 
-// What the Linux EFI stub tags its events with (drivers/firmware/efi/libstub).
-constexpr uint32_t kTagInitrd = 0x8f3b22ec, kTagLoadOptions = 0x8f3b22ed;
+struct TagName {
+  uint32_t id;
+  const char* component;
+};
+constexpr TagName kTags[] = {
+    {kTagInitrd, "initrd"}, {kTagLoadOptions, "kernel command line"}, {kTagLoaderConf, "boot loader configuration"},
+    {kTagDevicetreeAddon, "device tree addon"}, {kTagInitrdAddon, "initrd addon"}, {kTagUcodeAddon, "microcode addon"},
+    {kTagUkiProfile, "image profile"}, {kTagWindowsBoundary, "Windows boot"}, {kTagWindowsElam, "Windows boot"},
+    {kTagWindowsModules, "Windows boot modules"}, {kTagWindowsTrustPoint, "Windows trust point"},
+    {kTagWindowsAuthority, "Windows boot authority"},
+};
 
-// UTF-16 or ASCII, as one printable line.
-std::string printable(Bytes data, size_t max) {
-  bool wide = data.size() >= 2 && data.size() % 2 == 0 && data[0] != 0 && data[1] == 0;
-  std::string out;
-  for (size_t i = 0; i < data.size() && out.size() < max; i += wide ? 2 : 1) {
-    uint8_t c = data[i];
-    if (c == 0) break;
-    bool plain = c >= 0x20 && c < 0x7f && (!wide || data[i + 1] == 0);
-    out += plain ? static_cast<char>(c) : '.';
+std::string variable_text(Bytes data) {
+  Result<Variable> variable = Variable::decode(data);
+  if (!variable.ok()) return "variable that is not understood";
+  std::string name = utf16_text(variable->name, 64);
+  std::string out = "variable " + name;
+  if (variable->is(kGlobalVariable, "SecureBoot") && variable->data.size() == 1) {
+    return out + " = " + std::to_string(variable->data[0]);
+  }
+  if (name.size() == 8 && name.compare(0, 4, "Boot") == 0) {
+    Result<LoadOption> option = LoadOption::decode(variable->data);
+    if (option.ok()) return out + " = " + utf16_text(option->description, 64);
   }
   return out;
 }
 
-// Name of an EFI variable (UEFI_VARIABLE_DATA: GUID, u64 length in characters, u64 size, then UTF-16).
-std::string variable_name(Bytes data) {
-  Reader r(data);
-  if (!r.bytes(16).ok()) return {};
-  Result<uint64_t> characters = r.u64le();
-  if (!characters.ok() || !r.u64le().ok() || *characters > 64) return {};
-  Result<Bytes> name = r.bytes(static_cast<size_t>(*characters) * 2);
-  return name.ok() ? printable(*name, 64) : std::string();
+std::string image_text(Bytes data) {
+  Result<ImageLoad> load = ImageLoad::decode(data);
+  std::string path = load.ok() ? device_path_text(load->path, kMaxText) : std::string();
+  return path.empty() ? std::to_string(data.size()) + " bytes" : path;
 }
 
-struct Tagged {
-  uint32_t id = 0;
-  Bytes data;
-};
-Result<Tagged> tagged(Bytes data) {
-  Reader r(data);
-  Tagged out;
-  TRY_LET(out.id, r.u32le());
-  TRY_LET(uint32_t size, r.u32le());
-  TRY_LET(out.data, r.bytes(size));
-  return out;
+std::string table_text(Bytes data) {
+  Result<PartitionTable> table = PartitionTable::decode(data);
+  if (!table.ok()) return std::to_string(data.size()) + " bytes";
+  return "disk " + guid_text(table->disk) + ", " + std::to_string(table->count) + " partitions";
+}
+
+std::string register_component(const Event& event, Registers registers) {
+  if (registers == Registers::cc) {
+    return event.pcr >= 1 && event.pcr <= kRtmrCount ? "RTMR" + std::to_string(event.pcr - 1) : "MRTD";
+  }
+  switch (event.pcr) {
+    case 0: return "firmware";
+    case 1: return "platform configuration";
+    case 2: return "option ROM";
+    case 3: return "option ROM configuration";
+    case 4: return "boot loader";
+    case 5: return "boot loader configuration";
+    case 6: return "platform vendor";
+    case 7: return "Secure Boot configuration";
+    case 8: return "kernel command line";
+    case 9: return "initrd or kernel command line";
+    case 11: return event.type == kEvIpl ? "section " + plain_text(event.data, 32) : "unified kernel image";
+    case 12: return "command line override, credential or addon";
+    case 13: return "system extension";
+    case 14: return "machine owner keys";
+    default: return "PCR " + std::to_string(event.pcr);
+  }
+}
+
+std::string ipl_component(const Event& event, Registers registers) {
+  std::string_view text = event.data.text();
+  auto starts = [&](std::string_view with) { return text.substr(0, with.size()) == with; };
+  if (starts("kernel_cmdline: ") || starts("grub_kernel_cmdline ")) return "kernel command line";
+  if (starts("grub_cmd: ") || starts("grub_cmd ")) return "GRUB command";
+  if (starts("module_cmdline: ")) return "GRUB module command line";
+  if (starts("MokList")) return "machine owner keys";
+  if (starts("/") || starts("(")) return "file read by GRUB";
+  return register_component(event, registers);
 }
 }  // namespace
 
@@ -74,52 +109,64 @@ const char* event_type_name(uint32_t type) {
 }
 
 std::string event_component(const Event& event, Registers registers) {
-  if (event.type == kSeparator) return "separator";
-  if (event.type == kVariableDriverConfig || event.type == kVariableAuthority) return "Secure Boot configuration";
-  if (event.type == kGpt) return "partition table";
-  if (event.type == kEventTag) {
-    Result<Tagged> tag = tagged(event.data);
-    if (tag.ok() && tag->id == kTagInitrd) return "initrd";
-    if (tag.ok() && tag->id == kTagLoadOptions) return "kernel command line";
+  switch (event.type) {
+    case kEvSeparator: return "separator";
+    case kEvVariableDriverConfig: return event.pcr == 7 || registers == Registers::cc ? "Secure Boot configuration"
+                                                                                      : "platform configuration";
+    case kEvVariableAuthority: return "Secure Boot configuration";
+    case kEvVariableBoot:
+    case kEvVariableBoot2: return "boot variables";
+    case kEvGpt:
+    case kEvGpt2: return "partition table";
+    case kEvBootDriver:
+    case kEvRuntimeDriver: return "EFI driver";
+    case kEvBootApplication:
+      return event.pcr == 4 || registers == Registers::cc ? "unified kernel image or its kernel" : "EFI application";
+    case kEvEfiAction:
+    case kEvAction: return "boot attempt";
+    case kEvCrtmContents:
+    case kEvCrtmVersion:
+    case kEvHcrtm:
+    case kEvFirmwareBlob:
+    case kEvFirmwareBlob2: return "firmware";
+    case kEvIpl: return ipl_component(event, registers);
+    case kEvEventTag: {
+      Result<TaggedEvent> tag = TaggedEvent::decode(event.data);
+      if (tag.ok()) {
+        for (const TagName& row : kTags) {
+          if (row.id == tag->id) return row.component;
+        }
+      }
+      // Linux wrote its text without the tag into confidential computing logs.
+      if (event.data.first(12).text() == "LOADED_IMAGE") return "kernel command line";
+      if (event.data.first(12).text() == "Linux initrd") return "initrd";
+      break;
+    }
+    default: break;
   }
-  if (event.type == kBootDriver || event.type == kRuntimeDriver) return "EFI driver";
-  if (event.type == kBootApplication) return event.pcr == 4 ? "unified kernel image or its kernel" : "EFI application";
-  if (event.type == kEfiAction || event.type == kAction) return "boot attempt";
-  if (registers == Registers::cc) return event.pcr >= 1 && event.pcr <= 4 ? "RTMR" + std::to_string(event.pcr - 1) : "MRTD";
-  switch (event.pcr) {
-    case 0: return "firmware";
-    case 1: return event.type == kVariableBoot ? "boot variables" : "platform configuration";
-    case 2: return "option ROM";
-    case 3: return "option ROM configuration";
-    case 4: return "boot loader";
-    case 5: return "boot loader configuration";
-    case 6: return "platform vendor";
-    case 7: return "Secure Boot configuration";
-    case 8: return "kernel command line";
-    case 9: return "initrd or kernel command line";
-    case 11: return event.type == kIpl ? "section " + printable(event.data, 32) : "unified kernel image";
-    case 12: return "command line override, credential or addon";
-    case 13: return "system extension";
-    case 14: return "machine owner keys";
-    default: return "PCR " + std::to_string(event.pcr);
-  }
+  return register_component(event, registers);
 }
 
 std::string event_text(const Event& event) {
-  constexpr size_t kMax = 160;
   switch (event.type) {
-    case kVariableDriverConfig:
-    case kVariableBoot:
-    case kVariableAuthority: return "variable " + variable_name(event.data);
-    case kEventTag: {
-      Result<Tagged> tag = tagged(event.data);
-      return tag.ok() ? printable(tag->data, kMax) : std::string();
+    case kEvVariableDriverConfig:
+    case kEvVariableBoot:
+    case kEvVariableBoot2:
+    case kEvVariableAuthority: return variable_text(event.data);
+    case kEvEventTag: {
+      Result<TaggedEvent> tag = TaggedEvent::decode(event.data);
+      return plain_text(tag.ok() ? tag->data : event.data, kMaxText);
     }
-    case kBootApplication:
-    case kBootDriver:
-    case kRuntimeDriver:
-    case kGpt: return std::to_string(event.data.size()) + " bytes";
-    default: return printable(event.data, kMax);
+    case kEvBootApplication:
+    case kEvBootDriver:
+    case kEvRuntimeDriver: return image_text(event.data);
+    case kEvGpt:
+    case kEvGpt2: return table_text(event.data);
+    case kEvFirmwareBlob:
+    case kEvFirmwareBlob2:
+    case kEvHandoffTables:
+    case kEvHandoffTables2: return std::to_string(event.data.size()) + " bytes";
+    default: return plain_text(event.data, kMaxText);
   }
 }
 
