@@ -11,6 +11,9 @@ struct Roots {
   size_t count;
 };
 
+extern const Roots kAmdMilanRoots;  // SEV-SNP reports, per product: a Milan chain vouches for Milan only
+extern const Roots kAmdGenoaRoots;
+extern const Roots kAmdTurinRoots;
 extern const Roots kIntelRoots;  // Intel SGX Root CA: TDX quotes and their collateral
 
 }  // namespace cstl
