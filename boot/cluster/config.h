@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "boot/metadata/address.h"
+#include "crypto/base/address.h"
 #include "svc/wire/init.h"
 
 namespace cstl {

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "attest/atls/session.h"
-#include "boot/metadata/address.h"
+#include "crypto/base/address.h"
 #include "svc/wire/join.h"
 
 namespace cstl {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "boot/metadata/address.h"
+#include "crypto/base/address.h"
 #include "crypto/keys.h"
 #include "crypto/sign.h"
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "attest/reference/values.h"
-#include "boot/metadata/address.h"
+#include "crypto/base/address.h"
 
 namespace cstl {
 

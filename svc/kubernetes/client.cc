@@ -155,6 +155,8 @@ void Client::cancel(Id id) {
   }
 }
 
+void Client::observe(std::function<void(Code)> ended) { state_->requests->on_ended = std::move(ended); }
+
 const std::string& Client::problem() const { return state_->requests->problem(); }
 
 Result<Json> Client::wait(const std::function<void(Answer)>& start) {

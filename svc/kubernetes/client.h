@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "crypto/base/json.h"
 #include "svc/run/loop.h"
@@ -33,6 +34,9 @@ using Answer = std::function<void(Result<Json>)>;
 // Where the API is and who we are there. File names are opened by the Client: all but the token once, at create().
 struct Access {
   std::string server;            // "https://10.0.2.15:6443", no path
+  // More of them, of the same cluster. When one can't be reached or does not answer in time, the next requests go to the
+  // next, in a ring. A request is never repeated by itself: a watch goes on there, others fail once.
+  std::vector<std::string> more_servers;
   std::string ca_file;           // PEM
   std::string token_file;        // either a bearer token …
   std::string certificate_file;  // … or a client certificate (PEM) …
@@ -99,6 +103,9 @@ class Client : public Participant {
   // Lists the collection, then watches it, for ever.
   Id watch(std::string path, Watcher watcher);
   void cancel(Id id);  // unknown ids are fine
+
+  // `ended` is told how each request and each watch's stream ended (ok: as it should). For counting.
+  void observe(std::function<void(Code)> ended);
 
   // What the server said about the failure that is being told ("nodes \"x\" is forbidden…"): printable ASCII, at most
   // 300 bytes, empty when it said nothing. Valid inside a callback; for logs.

@@ -37,10 +37,15 @@ Error status_error(int status) {
 }
 
 Result<std::unique_ptr<Requests>> Requests::create(Access access, const Limits& limits) {
-  TRY_LET(std::string server, checked_server(access.server));
+  std::vector<std::string> servers;
+  access.more_servers.insert(access.more_servers.begin(), access.server);
+  for (const std::string& text : access.more_servers) {
+    TRY_LET(std::string server, checked_server(text));
+    servers.push_back(std::move(server));
+  }
   TRY_LET(Identity identity, read_identity(access));
   std::unique_ptr<Requests> requests(
-      new Requests(std::move(server), std::move(identity), std::move(access.token_file), limits));
+      new Requests(std::move(servers), std::move(identity), std::move(access.token_file), limits));
   TRY_LET(requests->transfers_, Transfers::create(requests->identity_, limits.connect_ms, kConnections));
   return requests;
 }
@@ -54,12 +59,18 @@ Requests::~Requests() {
 Exchange Requests::exchange_of(const std::string& path, Status* refused) {
   Exchange exchange;
   *refused = check_path(path);
-  exchange.url = server_ + path;
+  exchange.url = servers_[current_] + path;
   exchange.max_answer = limits_.answer;
   auto token = token_.current();
   if (refused->ok() && !token) *refused = token.error();
   if (token) exchange.token = std::move(*token);
   return exchange;
+}
+
+// Several requests may have been under way to a server that went away: only the first of them moves on.
+void Requests::judge_server(size_t asked, const Status& transport) {
+  const bool away = transport.code() == Code::api_unreachable || transport.code() == Code::timeout;
+  if (away && asked == current_) current_ = (current_ + 1) % servers_.size();
 }
 
 Requests::Id Requests::send(const char* method, std::string path, const char* content_type, std::string body,
@@ -84,6 +95,7 @@ void Requests::begin(Id id, Request& request) {
   exchange.body = request.body;
   exchange.timeout_ms = limits_.request_ms;
   exchange.done = [this, id](Reply reply) { finish(id, std::move(reply)); };
+  request.server = current_;
   request.transfer = transfers_->start(std::move(exchange));
 }
 
@@ -91,6 +103,7 @@ void Requests::finish(Id id, Reply reply) {
   auto found = requests_.find(id);
   if (found == requests_.end()) return;
   Request& request = found->second;
+  judge_server(request.server, reply.transport);
   if (reply.transport.ok() && reply.status == kUnauthorised && !request.repeated && token_.reload()) {
     request.repeated = true;
     begin(id, request);
@@ -102,6 +115,7 @@ void Requests::finish(Id id, Reply reply) {
   requests_.erase(found);
   problem_.clear();
   Result<Json> answer = read_reply(reply, health);
+  if (on_ended) on_ended(answer.code());
   done(std::move(answer));
 }
 
@@ -131,16 +145,18 @@ Requests::Id Requests::stream(std::string path, std::function<void(std::string l
   exchange.max_line = limits_.object;
   exchange.silence_ms = limits_.silence_ms;
   exchange.on_line = std::move(on_line);
-  exchange.done = [this, id, done = std::move(done)](Reply reply) {
+  exchange.done = [this, id, server = current_, done = std::move(done)](Reply reply) {
     streams_.erase(id);
+    judge_server(server, reply.transport);
     problem_.clear();
     if (reply.transport.ok() && reply.status == kUnauthorised) (void)token_.reload();  // for the next attempt
-    if (!reply.transport.ok() || reply.status == 200) {
-      done(reply.transport);
-      return;
+    Status status = reply.transport;
+    if (status.ok() && reply.status != 200) {
+      auto answer = read_reply(reply, false);
+      status = answer ? fail(Code::api_garbage, "kubernetes.stream", Origin::http, reply.status) : answer.error();
     }
-    auto answer = read_reply(reply, false);
-    done(answer ? Status(fail(Code::api_garbage, "kubernetes.stream", Origin::http, reply.status)) : answer.error());
+    if (on_ended) on_ended(status.code());
+    done(status);
   };
   streams_[id] = transfers_->start(std::move(exchange));
   return id;

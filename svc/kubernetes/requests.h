@@ -23,6 +23,9 @@ class Requests {
   void stop(Id id);
   ~Requests();
 
+  // Told how each request, and each watch's stream, ended. May be empty.
+  std::function<void(Code)> on_ended;
+
   const Limits& limits() const { return limits_; }
   const std::string& problem() const { return problem_; }
   void set_problem(std::string text) { problem_ = std::move(text); }
@@ -36,16 +39,19 @@ class Requests {
     std::string body;
     Answer done;
     bool repeated = false;
+    size_t server = 0;
     Transfers::Id transfer = 0;
   };
-  Requests(std::string server, Identity identity, std::string token_file, const Limits& limits)
-      : server_(std::move(server)), identity_(std::move(identity)), token_(std::move(token_file)), limits_(limits) {}
+  Requests(std::vector<std::string> servers, Identity identity, std::string token_file, const Limits& limits)
+      : servers_(std::move(servers)), identity_(std::move(identity)), token_(std::move(token_file)), limits_(limits) {}
   void begin(Id id, Request& request);
   void finish(Id id, Reply reply);
   Result<Json> read_reply(const Reply& reply, bool text_allowed);
   Exchange exchange_of(const std::string& path, Status* refused);
+  void judge_server(size_t asked, const Status& transport);
 
-  std::string server_;
+  std::vector<std::string> servers_;
+  size_t current_ = 0;        // of servers_
   Identity identity_;
   TokenFile token_;
   Limits limits_;

@@ -1,25 +1,19 @@
-// Addresses as Kubernetes writes them: pod ranges are IPv4 prefixes, nodes have IPv4 or IPv6 addresses. Literal forms
-// of inet_pton(3) only; allocates nothing but the texts that it returns. Nothing here is secret.
+// What of the addresses in Kubernetes' objects this service takes: nodes have IPv4 or IPv6 addresses, pod ranges are IPv4
+// prefixes. Literal forms (crypto/base/address.h); allocates nothing but the texts that it returns. Nothing here is secret.
 #pragma once
 
-#include <sys/socket.h>
-
-#include <string>
-
-#include "crypto/base/bytes.h"
+#include "crypto/base/address.h"
 
 namespace cstl {
 
-struct NodeAddress {
-  sa_family_t family = AF_UNSPEC;       // AF_INET or AF_INET6; AF_UNSPEC: none
-  std::array<uint8_t, 16> bytes{};      // network order; the first 4 for AF_INET, the others zero
-  size_t size() const { return family == AF_INET ? 4 : 16; }
-  bool operator==(const NodeAddress& o) const { return family == o.family && bytes == o.bytes; }
-};
-
 // Errors: bad_value. Not accepted: zones, brackets, unspecified, loopback, multicast and (IPv6) link-local addresses.
-Result<NodeAddress> parse_node_address(std::string_view text);
-std::string address_text(const NodeAddress& address);
+Result<IpAddress> parse_node_address(std::string_view text);
+
+// In host order; for addresses of family 4.
+constexpr uint32_t ipv4_value(const IpAddress& address) {
+  const auto& b = address.bytes;
+  return uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
+}
 
 struct PodRange {                       // an IPv4 network
   uint32_t network = 0;                 // host order; bits after `length` are zero

@@ -66,7 +66,7 @@ const char* skip_what(Skip reason);
 struct Peer {
   std::string node;
   WireguardKey key{};
-  NodeAddress address;                           // endpoint, with kWireguardPort
+  IpAddress address;                             // endpoint, with kWireguardPort
   PodRange pods;
   bool operator==(const Peer& o) const {
     return node == o.node && key == o.key && address == o.address && pods == o.pods;
@@ -80,7 +80,7 @@ struct Skipped {
 };
 
 struct OwnNode {
-  NodeAddress address;
+  IpAddress address;
   PodRange pods;
   WireguardKey key{};                            // what the others are told to use for us
   bool operator==(const OwnNode& o) const { return address == o.address && pods == o.pods && key == o.key; }

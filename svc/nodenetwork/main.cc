@@ -5,9 +5,10 @@
 #include "crypto/base/fd.h"
 #include "crypto/base/json_object.h"
 #include "crypto/base/log.h"
-#include "svc/kubernetes/client.h"
+#include "svc/kubernetes/api_metrics.h"
 #include "svc/nodenetwork/confine.h"
 #include "svc/nodenetwork/key_file.h"
+#include "svc/nodenetwork/network_metrics.h"
 #include "svc/nodenetwork/reconcile.h"
 #include "svc/run/loop.h"
 #include "svc/run/service.h"
@@ -17,18 +18,27 @@ namespace {
 
 constexpr std::initializer_list<Option> kOptions = {
     {"--name", "NAME", nullptr, "the node's name"},
+    {"--address", "ADDRESS", "", "the node's own address, where an API server may listen"},
     {"--cluster", "FILE", "/etc/cstl/cluster/cluster.json", "the cluster's configuration"},
     {"--key", "FILE", "/run/cstl/state/wireguard.key", "this node's WireGuard private key"},
     {"--cni", "FOLDER", "/etc/cni/net.d", "where the CNI configuration goes"},
+    kMetricsOption,
+    kLogOption,
 };
 constexpr const char* kTokenFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr size_t kMaxCluster = 64 * 1024;
+constexpr uint16_t kApiPort = 6443;  // as kubeadm has it
 constexpr int kReconcileMs = 30'000;
 constexpr int kSoonMs = 100;       // changes come in groups
 constexpr int kRetryMs = 2'000;
 
-// The pod range, of a cluster that wants this service.
-Result<PodRange> pod_range(const std::string& path) {
+struct ClusterFacts {
+  PodRange pods;
+  Endpoint api;
+};
+
+// Of a cluster that wants this service.
+Result<ClusterFacts> cluster_facts(const std::string& path) {
   TRY_LET(std::vector<uint8_t> text, read_file(path.c_str(), kMaxCluster));
   TRY_LET(nlohmann::json cluster, parse_json(Bytes(text).text(), kMaxCluster));
   std::string problem;
@@ -36,13 +46,31 @@ Result<PodRange> pod_range(const std::string& path) {
   TRY(object.literal("cstl", "cluster/1"));
   if (object.has("network")) TRY(object.literal("network", "wireguard"));
   TRY_LET(std::string_view range, object.text("pod_cidr", 64));
-  return parse_pod_range(range);
+  TRY_LET(std::string_view endpoint, object.text("endpoint", 64));
+  ClusterFacts out;
+  TRY_LET(out.pods, parse_pod_range(range));
+  TRY_LET(out.api, parse_endpoint(endpoint));
+  return out;
+}
+
+// On a new node the API's Service has no address until kube-proxy has written its rules, which takes tens of seconds; the
+// cluster's endpoint can be reached at once. While that one is away: this node's own API server, if it has one, and then
+// the Service, behind which all of them are. The API server's certificate names each.
+Result<kubernetes::Access> api_access(const Endpoint& endpoint, const std::string& own_address) {
+  TRY_LET(kubernetes::Access access, kubernetes::Access::in_cluster());
+  access.more_servers = {access.server};
+  access.server = "https://" + endpoint_text(endpoint);
+  if (!own_address.empty()) {
+    TRY_LET(const IpAddress address, parse_ip(own_address));
+    access.more_servers.insert(access.more_servers.begin(), "https://" + endpoint_text(Endpoint{address, kApiPort}));
+  }
+  return access;
 }
 
 class Service {
  public:
-  Service(Loop& loop, kubernetes::Client& client, Reconciler reconciler)
-      : loop_(loop), client_(client), reconciler_(std::move(reconciler)) {}
+  Service(Loop& loop, kubernetes::Client& client, Reconciler reconciler, Metrics& metrics)
+      : loop_(loop), client_(client), reconciler_(std::move(reconciler)), metrics_(metrics, reconciler_) {}
 
   void start() {
     watch("/api/v1/nodes", "Node", &nodes_synced_, &Inventory::put_node, &Inventory::remove_node);
@@ -50,6 +78,8 @@ class Service {
           &Inventory::remove_record);
     loop_.every(kReconcileMs, [this] { reconcile(); });
   }
+
+  const char* not_ready() const { return metrics_.not_ready(); }
 
  private:
   void watch(const char* path, const char* kind, bool* synced, Result<bool> (Inventory::*put)(const kubernetes::Json&),
@@ -87,6 +117,7 @@ class Service {
   void reconcile() {
     if (!nodes_synced_ || !records_synced_) return;
     auto round = reconciler_.run(inventory_);
+    metrics_.round(round);
     if (!round.ok()) {
       log_error("network.failed", round.error());
       soon(kRetryMs);
@@ -135,32 +166,36 @@ class Service {
   Loop& loop_;
   kubernetes::Client& client_;
   Reconciler reconciler_;
+  NetworkMetrics metrics_;
   Inventory inventory_;
   bool nodes_synced_ = false, records_synced_ = false, pending_ = false, key_differed_ = false;
   std::set<std::pair<std::string, Skip>> skipped_;  // that were told
   std::string own_why_;                             // the last that was told
 };
 
-Status serve(const Arguments& arguments) {
+Status serve(const Arguments& arguments, Monitor& monitor) {
   std::string setting;
   if (Status settings = check_settings(&setting); !settings.ok()) {
     log_error("setting.wrong", settings.error(), {{"setting", "net/ipv4/" + setting}, {"must_be", "1"}});
     return settings;
   }
-  TRY_LET(const PodRange range, pod_range(arguments.get("--cluster")));
+  TRY_LET(const ClusterFacts cluster, cluster_facts(arguments.get("--cluster")));
   TRY_LET(WireguardSecret key, read_private_key(arguments.get("--key").c_str()));
   TRY_LET(Network network, Network::open());
-  TRY_LET(kubernetes::Access access, kubernetes::Access::in_cluster());
+  TRY_LET(kubernetes::Access access, api_access(cluster.api, arguments.get("--address")));
   TRY_LET(std::unique_ptr<kubernetes::Client> client, kubernetes::Client::create(std::move(access)));
-  Reconciler reconciler(std::move(network), std::move(key), arguments.get("--name"), range, arguments.get("--cni"));
+  Reconciler reconciler(std::move(network), std::move(key), arguments.get("--name"), cluster.pods, arguments.get("--cni"));
 
   TRY_LET(LockdownReport report, confine({{"$token", kTokenFolder}, {"$cni", arguments.get("--cni").c_str()}}));
   TRY(reconciler.protect());
-  log_info("service.ready", {{"pods", range_text(range)}, {"landlock", report.landlock_abi}});
   Loop loop;
   loop.add(*client);
-  Service service(loop, *client, std::move(reconciler));
+  kubernetes::count_requests(*client, monitor.metrics);
+  Service service(loop, *client, std::move(reconciler), monitor.metrics);
   service.start();
+  monitor.serve(loop, [&service] { return service.not_ready(); });
+  log_info("service.ready", {{"pods", range_text(cluster.pods)}, {"metrics", monitor.endpoint()},
+                             {"landlock", report.landlock_abi}});
   return loop.run();
 }
 

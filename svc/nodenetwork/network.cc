@@ -183,10 +183,8 @@ Status Network::write_link(const Link& link, const OwnNode& own, uint32_t mtu, c
   }
   bool found = false;
   for (const LinkAddress& address : present) {
-    if (address.link != link.index || address.address.family != AF_INET) continue;
-    const auto& b = address.address.bytes;
-    const uint32_t value = uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3];
-    if (value == own.pods.first_host() && address.length == 32) {
+    if (address.link != link.index || !address.address || address.address->family != 4) continue;
+    if (ipv4_value(*address.address) == own.pods.first_host() && address.length == 32) {
       found = true;
       continue;
     }

@@ -91,8 +91,8 @@ Result<LinkAddress> parse_address(Bytes body) {
   }
   if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return out;
   if (local.empty()) local = address;            // IPv6 has no peer address
-  NodeAddress found;
-  found.family = header.ifa_family;
+  IpAddress found;
+  found.family = header.ifa_family == AF_INET ? 4 : 6;
   if (local.size() != found.size()) return fail(Code::bad_value, "route.address");
   std::memcpy(found.bytes.data(), local.data(), local.size());
   out.address = found;
@@ -227,11 +227,11 @@ void add_address(Request& request, uint32_t sequence, uint32_t index, uint32_t a
 void remove_address(Request& request, uint32_t sequence, const LinkAddress& address) {
   request.message(RTM_DELADDR, NLM_F_ACK, sequence);
   ifaddrmsg header{};
-  header.ifa_family = static_cast<uint8_t>(address.address.family);
+  header.ifa_family = AF_INET;
   header.ifa_prefixlen = address.length;
   header.ifa_index = address.link;
   request.header(header);
-  request.attribute(IFA_LOCAL, Bytes(address.address.bytes).first(address.address.size()));
+  be_address(request, IFA_LOCAL, ipv4_value(*address.address));
 }
 
 namespace {

@@ -25,7 +25,7 @@ Result<Link> parse_link(Bytes body);
 
 struct LinkAddress {
   uint32_t link = 0;
-  NodeAddress address;                           // AF_UNSPEC for families that are not looked at
+  std::optional<IpAddress> address;              // nothing for families that are not looked at
   uint8_t length = 0;
 };
 Result<LinkAddress> parse_address(Bytes body);
@@ -65,7 +65,7 @@ void create_wireguard_link(netlink::Request& request, uint32_t sequence, std::st
 // MTU, up, rp_filter strict.
 void set_link(netlink::Request& request, uint32_t sequence, uint32_t index, uint32_t mtu);
 void add_address(netlink::Request& request, uint32_t sequence, uint32_t index, uint32_t address);     // host order, /32
-void remove_address(netlink::Request& request, uint32_t sequence, const LinkAddress& address);
+void remove_address(netlink::Request& request, uint32_t sequence, const LinkAddress& address);               // an IPv4 one
 void add_route(netlink::Request& request, uint32_t sequence, const Route& route);
 void remove_route(netlink::Request& request, uint32_t sequence, const Route& route);
 

@@ -31,20 +31,22 @@ Status copy_exactly(Bytes value, MutBytes out, const char* site) {
 Status read_endpoint(Bytes value, DevicePeer* out) {
   sockaddr_in v4;
   sockaddr_in6 v6;
+  IpAddress address;
   if (value.size() == sizeof v4) {
     std::memcpy(&v4, value.data(), sizeof v4);
     if (v4.sin_family != AF_INET) return fail(Code::bad_value, "wireguard.endpoint");
-    std::memcpy(out->address.bytes.data(), &v4.sin_addr, sizeof v4.sin_addr);
+    std::memcpy(address.bytes.data(), &v4.sin_addr, sizeof v4.sin_addr);
     out->port = ntohs(v4.sin_port);
   } else if (value.size() == sizeof v6) {
     std::memcpy(&v6, value.data(), sizeof v6);
     if (v6.sin6_family != AF_INET6) return fail(Code::bad_value, "wireguard.endpoint");
-    std::memcpy(out->address.bytes.data(), &v6.sin6_addr, sizeof v6.sin6_addr);
+    address.family = 6;
+    std::memcpy(address.bytes.data(), &v6.sin6_addr, sizeof v6.sin6_addr);
     out->port = ntohs(v6.sin6_port);
   } else {
     return fail(Code::bad_value, "wireguard.endpoint");
   }
-  out->address.family = value.size() == sizeof v4 ? AF_INET : AF_INET6;
+  out->address = address;
   return success();
 }
 
@@ -77,20 +79,10 @@ bool allows_exactly(const DevicePeer& peer, const PodRange& pods) {
          (uint32_t{b[0]} << 24 | uint32_t{b[1]} << 16 | uint32_t{b[2]} << 8 | b[3]) == pods.network;
 }
 
-void put_endpoint(netlink::Request& request, const NodeAddress& address) {
-  if (address.family == AF_INET) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(kWireguardPort);
-    std::memcpy(&v4.sin_addr, address.bytes.data(), sizeof v4.sin_addr);
-    request.attribute(WGPEER_A_ENDPOINT, Bytes(reinterpret_cast<const uint8_t*>(&v4), sizeof v4));
-  } else {
-    sockaddr_in6 v6{};
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(kWireguardPort);
-    std::memcpy(&v6.sin6_addr, address.bytes.data(), sizeof v6.sin6_addr);
-    request.attribute(WGPEER_A_ENDPOINT, Bytes(reinterpret_cast<const uint8_t*>(&v6), sizeof v6));
-  }
+void put_endpoint(netlink::Request& request, const IpAddress& address) {
+  sockaddr_storage endpoint;
+  const socklen_t size = Endpoint{address, kWireguardPort}.fill(&endpoint);
+  request.attribute(WGPEER_A_ENDPOINT, Bytes(reinterpret_cast<const uint8_t*>(&endpoint), size));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct AllowedIp {
 
 struct DevicePeer {
   WireguardKey key{};
-  NodeAddress address;                           // AF_UNSPEC: no endpoint
+  std::optional<IpAddress> address;              // nothing: no endpoint
   uint16_t port = 0;
   uint16_t keepalive = 0;
   bool preshared = false;
@@ -58,7 +58,7 @@ void find_family(netlink::Request& request, uint32_t sequence);
 struct PeerChange {
   WireguardKey key{};
   bool remove = false;                           // otherwise add or correct it: the other fields are set
-  NodeAddress address;
+  IpAddress address;
   PodRange pods;
 };
 // Removals first. Empty: nothing is to be done.

@@ -52,13 +52,13 @@ TEST_CASE("desired: an attested node is a peer with its own range only") {
   Cluster cluster;
   const DesiredState state = cluster.state();
   REQUIRE(state.own.has_value());
-  CHECK(address_text(state.own->address) == "10.0.2.15");
+  CHECK(ip_text(state.own->address) == "10.0.2.15");
   CHECK(range_text(state.own->pods) == "10.244.1.0/24");
   CHECK(state.own->key[0] == 1);
   REQUIRE(state.peers.size() == 1);
   CHECK(state.peers[0].node == "two");
   CHECK(state.peers[0].key[31] == 2);
-  CHECK(address_text(state.peers[0].address) == "10.0.2.16");
+  CHECK(ip_text(state.peers[0].address) == "10.0.2.16");
   CHECK(range_text(state.peers[0].pods) == "10.244.2.0/24");
   CHECK(state.skipped.empty());
   CHECK(cluster.state() == state);
@@ -141,7 +141,7 @@ TEST_CASE("desired: any of a Node's InternalIPs may be the recorded one, in anot
   cluster.put(three, record("three", "fd00::17", key_text(3)));
   const DesiredState state = cluster.state();
   REQUIRE(state.peers.size() == 2);
-  CHECK(address_text(state.peers[0].address) == "fd00::17");
+  CHECK(ip_text(state.peers[0].address) == "fd00::17");
   // An address of another type is no InternalIP.
   three["status"]["addresses"][2]["type"] = "ExternalIP";
   REQUIRE(cluster.inventory.put_node(three).ok());

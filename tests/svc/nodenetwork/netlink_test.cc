@@ -130,7 +130,7 @@ TEST_CASE("wireguard: only what differs is changed, removals first") {
     void (*alter)(DevicePeer&);
   };
   const Row rows[] = {
-      {"a peer that moved", [](DevicePeer& p) { p.address.bytes[3] = 99; }},
+      {"a peer that moved", [](DevicePeer& p) { p.address->bytes[3] = 99; }},
       {"another port", [](DevicePeer& p) { p.port = 1; }},
       {"a keepalive", [](DevicePeer& p) { p.keepalive = 25; }},
       {"a preshared key", [](DevicePeer& p) { p.preshared = true; }},

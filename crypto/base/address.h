@@ -1,8 +1,10 @@
-// Literal network addresses of the metadata: IPv4 and IPv6, no names. Parsing uses inet_pton(3), allocates nothing and
+// Literal network addresses: IPv4 and IPv6, no names. Parsing uses inet_pton(3), allocates nothing and
 // does no I/O. Nothing here is secret.
 #pragma once
 
 #include <netinet/in.h>
+
+#include <string>
 
 #include "crypto/base/bytes.h"
 

@@ -1,4 +1,4 @@
-#include "boot/metadata/address.h"
+#include "crypto/base/address.h"
 
 #include <arpa/inet.h>
 
