@@ -66,6 +66,7 @@ struct Session::Impl {
   bool evidence_sent = false, judged = false, verdict_sent = false;
   std::optional<Secret<32>> challenge;  // sent, and not yet answered
   std::optional<Verdict> verdict;
+  double appraisal_seconds = 0;
   std::string peer_text;
   std::optional<Frame> inbox;        // one received request or response; reading pauses until it is taken
 
@@ -152,10 +153,12 @@ struct Session::Impl {
   Status on_evidence(Bytes body) {
     got_evidence = true;
     TRY_LET(Digest32 binding, atls_binding(other(config.side), exporter, nonce, peer_spki));
+    const double began = monotonic_seconds();
     verdict = appraise(body, binding, *config.demand);
+    appraisal_seconds = monotonic_seconds() - began;
     if (!verdict->passed()) return fail(verdict->code, "atls.evidence");
     // An endorsement says that a TPM is genuine; only activation says that this AK is inside it.
-    if (verdict->endorsed) return send_challenge(body);
+    if (verdict->activation) return send_challenge(body);
     judged = true;
     return conclude();
   }
@@ -378,6 +381,7 @@ void Session::refuse(Code code, std::string_view text) {
 }
 
 const Verdict* Session::peer_verdict() const { return impl_->verdict ? &*impl_->verdict : nullptr; }
+double Session::appraisal_seconds() const { return impl_->appraisal_seconds; }
 const Secret<32>& Session::exporter() const { return impl_->exporter; }
 const std::string& Session::peer_text() const { return impl_->peer_text; }
 

@@ -6,46 +6,23 @@
 #include <string>
 #include <vector>
 
+#include "attest/reference/claim.h"
 #include "attest/reference/trust.h"
 #include "attest/reference/values.h"
 
 namespace cstl {
 
-enum class ClaimResult : uint8_t { passed, warned, failed };
-
-struct Claim {
-  std::string name;       // "pcr9", "ak.attributes", "quote.signature", "ek.chain", "cluster" …
-  ClaimResult result = ClaimResult::failed;
-  std::string expected;   // hex or words; empty when nothing is expected
-  std::string seen;
-  std::string why;        // e.g. "event 17 (EV_IPL, initrd) differs: …"; empty when passed
-  std::string component;  // the component of the image or platform: "initrd", "kernel command line", …
-};
-
-// Something that the evidence says about the platform, for people and other systems; decides nothing.
-struct Fact {
-  std::string name;       // dotted, lower case: "snp.chip_id", "snp.tcb.reported", "tdx.tcb_status", "tpm.firmware"
-  std::string value;      // hex or words; printable ASCII, at most 256 bytes
-};
-
-// When the verdict's parts are valid, all at once: the reference set, certificates, revocation lists, collateral.
-struct Validity {
-  int64_t not_before = 0;           // Unix seconds
-  int64_t not_after = INT64_MAX;    // exclusive
-  void narrow(int64_t from, int64_t until) {
-    if (from > not_before) not_before = from;
-    if (until < not_after) not_after = until;
-  }
-};
-
-// Who a machine is, stable over reboots: SHA-256 over its endorsement key's SPKI when endorsed, else over the AK name.
+// Who a machine is, stable over reboots. With a TPM: SHA-256 over its endorsement key's SPKI where the TPM's maker vouches for
+// it, else over the AK's name. Without: SHA-256("cstl-snp-1" ‖ CHIP_ID ‖ HOST_DATA), or SHA-256("cstl-tdx-1" ‖ SHA-256(PPID) ‖
+// MRCONFIGID): several machines on one processor need different ones.
 using PlatformIdentity = Digest32;
 
 struct Verdict {
   Code code = Code::internal;       // ok, or why it failed
   std::string reference_set;        // id of the set that matched (or came closest)
   Variant variant = Variant::qemu_vtpm;
-  bool endorsed = false;            // the EK chain verified (activation is a separate step of the session)
+  bool endorsed = false;            // something that the set pins vouches for the machine's keys
+  bool activation = false;          // it is the TPM's maker, for the EK: the AK has yet to be activated in the session
   PlatformIdentity identity{};
   uint8_t roles = 0;                // of the matched set
   std::array<Digest32, kPcrCount> pcrs{};  // quoted values, valid when the quote verified
@@ -60,10 +37,12 @@ struct Verdict {
   std::string to_json() const;      // stable keys; with trust tier and vector (trust.h)
 };
 
+// The cluster's register is PCR 15; RTMR3 of a TD without TPM; of an SEV-SNP guest without TPM a value that its measured
+// software asserts, bound in REPORT_DATA.
 enum class ClusterRule : uint8_t {
-  outside,   // PCR 15 must be zero (a fresh or rebooted machine): pcr_not_zero
-  inside,    // PCR 15 must not be zero: cluster_mismatch
-  exactly,   // PCR 15 must be the one of `cluster_id`: cluster_mismatch
+  outside,   // the cluster's register must be zero (a fresh or rebooted machine): pcr_not_zero
+  inside,    // it must not be zero: cluster_mismatch
+  exactly,   // it must be that of `cluster_id`: cluster_mismatch
   any,
 };
 
@@ -76,13 +55,16 @@ struct AppraisalPolicy {
 
 // PCR 15 after the node lock: SHA-256(0³² ‖ SHA-256(clusterID)), as TPM2_PCR_Event extends it.
 Result<Digest32> cluster_pcr(const Digest32& cluster_id);
+// RTMR3 after it: SHA-384(0⁴⁸ ‖ SHA-384(clusterID)).
+Result<Digest48> cluster_rtmr(const Digest32& cluster_id);
 
 // `binding` is the aTLS binding of the attesting side. Never fails: what goes wrong is in the verdict.
-// Order of codes: form of the evidence and its variant; merkle_path; the steps of attest/tpm/verify.h; log_malformed and
-// log_replay; then, against the set that comes closest (fewest failures; the earlier on a tie): reference_expired,
-// ek_missing or ek_chain, reference_mismatch; then the cluster rule.
+// Order of codes: form of the evidence and its variant; merkle_path; with a TPM the steps of attest/tpm/verify.h, log_malformed
+// and log_replay; then, against the set that comes closest (the earlier on a tie; what does not verify at all is farther than
+// what differs): reference_expired; who vouches for the AK; the TEE's report and what the set expects of it; ek_missing or
+// ek_chain, reference_mismatch; then the cluster rule.
 // An endorsement that does not verify only warns where the set allows an unendorsed AK: the machine could as well have
-// sent none. An evidence without event log is accepted: the values decide, the log explains.
+// sent none. An evidence without event log is accepted where nothing in the set needs it: the values decide, the log explains.
 Verdict appraise(Bytes evidence, const Digest32& binding, const AppraisalPolicy& policy);
 
 }  // namespace cstl
