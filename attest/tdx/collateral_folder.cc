@@ -27,9 +27,14 @@ Result<CollateralFiles> read_collateral(const std::string& folder, const Fmspc& 
     TRY_LET(std::vector<uint8_t> text, read_file(path.c_str(), 2 * kMaxIssuerChain));
     return issuer_chain_of_pem(text);
   };
-  TRY_LET(out.tcb_info, read_file(name.tcb_info.c_str(), kMaxSignedObject));
+  auto answer = [](const std::string& path) -> Result<std::vector<uint8_t>> {
+    TRY_LET(std::vector<uint8_t> text, read_file(path.c_str(), kMaxSignedObject));
+    if (!text.empty() && text.back() == '\n') text.pop_back();  // editors add it
+    return text;
+  };
+  TRY_LET(out.tcb_info, answer(name.tcb_info));
   TRY_LET(out.tcb_info_chain, pem(name.tcb_info_chain));
-  TRY_LET(out.qe_identity, read_file(name.qe_identity.c_str(), kMaxSignedObject));
+  TRY_LET(out.qe_identity, answer(name.qe_identity));
   TRY_LET(out.qe_identity_chain, pem(name.qe_identity_chain));
   TRY_LET(out.pck_crl, read_file(name.pck_crl.c_str(), kMaxCollateralCrl));
   TRY_LET(out.root_crl, read_file(name.root_crl.c_str(), kMaxCollateralCrl));
