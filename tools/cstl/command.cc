@@ -20,6 +20,19 @@ int exit_code_of(Code code) {
     case Code::reference_malformed:
     case Code::reference_empty:
     case Code::reference_expired:
+    case Code::reference_unsigned:
+    case Code::reference_signature:
+    case Code::reference_rollback:
+    case Code::reference_name:
+    case Code::transparency_malformed:
+    case Code::transparency_key:
+    case Code::transparency_signature:
+    case Code::transparency_proof:
+    case Code::transparency_entry:
+    case Code::transparency_missing:
+    case Code::measurements_malformed:
+    case Code::evidence_unknown:
+    case Code::trust_malformed:
     case Code::image_malformed: return kExitWorkspace;
     case Code::timeout:
     case Code::api_unreachable:
