@@ -31,7 +31,7 @@ Status check_chain(const std::vector<Bytes>& certificates, Product product, cons
                    ReportStep& reached) {
   reached = ReportStep::chain;
   if (policy.now <= 0) return fail(Code::certificate_not_yet_valid, "report.clock");
-  const Roots& roots = policy.roots->of[static_cast<size_t>(product)];
+  const Roots& roots = policy.roots.of[static_cast<size_t>(product)];
   ChainPolicy chain{roots.hashes, roots.count, policy.now, policy.crls,
                     policy.crl_required ? CrlDemand::intermediates : CrlDemand::none};
   std::vector<Bytes> others(certificates.begin() + 1, certificates.end());

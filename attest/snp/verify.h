@@ -26,7 +26,7 @@ enum class ReportStep : uint8_t {
 const char* report_step_name(ReportStep step);  // "snp.form", "snp.certificate", "snp.chain", "snp.crl", …
 
 struct VerifyPolicy {
-  const ProductRoots* roots = &amd_roots();
+  ProductRoots roots = amd_roots();         
   int64_t now = 0;                           // verifier's clock, Unix seconds; never 0: certificate_not_yet_valid
   const std::vector<Bytes>* crls = nullptr;  // DER; AMD's root signs one, about ASK and ASVK
   bool crl_required = false;                 // crl_missing if there is none. One that is given counts in any case.
@@ -76,6 +76,8 @@ class VerifiedReport {
   // tell.
   bool chip_known() const { return leaf_.kind() == Signer::vcek || !report_.chip_masked(); }
   const ChipId& chip_id() const { return report_.chip_masked() ? leaf_.chip_id() : report_.chip_id; }
+  int64_t not_before() const { return leaf_.not_before(); }
+  int64_t not_after() const { return leaf_.not_after(); }
   // REPORT_DATA was compared with what the caller expects. Without that, the report may be anyone's and of any time.
   bool bound() const { return bound_; }
 

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "attest/snp/collateral.h"
+#include "attest/snp/reference.h"
 #include "crypto/base/base64.h"
 #include "crypto/x509.h"
 
@@ -252,6 +254,14 @@ Der SnpAuthority::crl(const std::vector<uint64_t>& serials, int64_t this_update,
       Bytes(revoked), Bytes(der_element(der::constructed_context(0), {Bytes(number)}))}));
 }
 
+Der SnpAuthority::collateral(int64_t this_update, int64_t next_update) const {
+  Der list = crl({}, this_update, next_update);
+  Der out(list.size() + 64);
+  auto encoded = snp::Collateral{Bytes(list), {}}.encode(out);
+  need(encoded.ok(), "collateral");
+  return encoded->copy();
+}
+
 std::string SnpAuthority::chain_pem(Signer kind) const {
   return to_pem(kind == Signer::vlek ? asvk : ask, "CERTIFICATE") + to_pem(ark, "CERTIFICATE");
 }
@@ -275,6 +285,13 @@ SnpChip::SnpChip(const SnpLeaf& leaf) : leaf_(leaf) {
   Der spki = make_chip_key(&scalar_);
   const SnpAuthority& amd = SnpAuthority::of(leaf.issuer);
   certificates_ = {leaf_certificate(leaf, spki), leaf.kind == Signer::vlek ? amd.asvk : amd.ask, amd.ark};
+}
+
+std::string SnpChip::reference_json(const snp::Report& report) const {
+  snp::Reference reference;
+  reference.roots = {*snp_test_roots().of[static_cast<size_t>(leaf_.issuer)].hashes};
+  reference.measurements = {report.measurement};
+  return reference.to_json().dump();
 }
 
 snp::Report SnpChip::report() const {

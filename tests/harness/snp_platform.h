@@ -6,7 +6,7 @@
 //   SnpChip chip(snp::Product::genoa);                    // or (product, Signer::vlek)
 //   snp::Report report = chip.report();                   // sound values; change what you like
 //   report.report_data = …;
-//   verify_report(chip.sign(report), views(chip.certificates()), {&snp_test_roots(), kNow}, …)
+//   verify_report(chip.sign(report), views(chip.certificates()), {snp_test_roots(), kNow}, …)
 #pragma once
 
 #include <vector>
@@ -30,6 +30,8 @@ struct SnpAuthority {
   static constexpr uint64_t kAskSerial = 0x20001, kAsvkSerial = 0x20101;
   // Signed by the ARK. `serials` are revoked.
   Der crl(const std::vector<uint64_t>& serials, int64_t this_update, int64_t next_update) const;
+  // A list that revokes nothing of ours, as stapled collateral (attest/snp/collateral.h).
+  Der collateral(int64_t this_update, int64_t next_update) const;
   // PEM as AMD's key service answers: ASK (or ASVK), then ARK.
   std::string chain_pem(snp::Signer kind) const;
 };
@@ -56,6 +58,8 @@ class SnpChip {
   explicit SnpChip(const SnpLeaf& leaf);
   // Leaf, ASK or ASVK, ARK.
   const std::vector<Der>& certificates() const { return certificates_; }
+  // The member "snp" of a reference set that accepts what this chip signs of `report`: its launch measurement, this AMD.
+  std::string reference_json(const snp::Report& report) const;
   // A report of version 3 (CPUID named) with this chip's id and TCB, VMPL 0, policy without debug; REPORT_DATA is zero.
   snp::Report report() const;
   // All 1184 bytes, signed by the chip; r and s of `report` are ignored.

@@ -46,7 +46,7 @@ Verdict verify(Bytes report, const std::vector<Der>& certificates, VerifyPolicy 
 
 VerifyPolicy made_up(int64_t now = kNow) {
   VerifyPolicy policy;
-  policy.roots = &snp_test_roots();
+  policy.roots = snp_test_roots();
   policy.now = now;
   return policy;
 }
