@@ -80,7 +80,7 @@ for kind in $kinds; do
   case $kind in
     unit) for binary in build/asan/tests/*_test; do run_doctest "$binary"; done ;;
     fuzz) replay_corpora ;;
-    scripts) for script in tests/*_test.sh tests/svc/*_test.sh tests/tools/*_test.sh; do
+    scripts) for script in tests/*_test.sh tests/svc/*_test.sh tests/tools/*_test.sh tests/differential/*_test.sh; do
       [ -e "$script" ] && run_script "$script"
     done ;;
     vm) for script in tests/e2e/demo_fast.sh tests/e2e/demo.sh tests/e2e/*_test.sh; do
