@@ -124,7 +124,7 @@ std::string device_path_text(Bytes path, size_t max) {
       break;
     }
     if (node->type == kEnd && node->subtype != kEndInstance) break;
-    if (!out.empty()) out += node->type == kEnd ? "," : "/";
+    if (!out.empty() && out.back() != ',') out += node->type == kEnd ? ',' : '/';
     if (node->type != kEnd) out += node_text(*node);
   }
   if (out.size() > max) out.resize(max);
