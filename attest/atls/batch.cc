@@ -40,7 +40,9 @@ void QuoteBatch::begin() {
   std::vector<Binding> bindings;
   std::vector<uint8_t> credential = std::move(waiting_.front().credential);
   round_.clear();
-  if (!credential.empty()) {
+  activation_ = !credential.empty();
+  began_ = monotonic_seconds();
+  if (activation_) {
     round_.push_back(waiting_.front().ticket);
     waiting_.erase(waiting_.begin());
     running_ = attester_.begin_activate(credential);
@@ -76,6 +78,7 @@ void QuoteBatch::advance() {
 
 void QuoteBatch::finish(Result<EvidenceList> answer) {
   if (answer.ok() && answer->size() != round_.size()) answer = fail(Code::internal, "batch.count");
+  if (on_answer) on_answer(monotonic_seconds() - began_, activation_, answer.code());
   for (size_t i = 0; i < round_.size(); ++i) {
     if (round_[i] == 0) continue;
     Done done{round_[i], answer.ok() ? Result<std::vector<uint8_t>>(std::move((*answer)[i])) : answer.error()};

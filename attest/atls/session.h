@@ -7,6 +7,7 @@
 // repeated, unknown, oversize or late ends the session. A session never blocks: step() makes all progress that is possible.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class QuoteBatch {
   // and begins with the next. An error goes to the tickets that it hit.
   const PendingAnswer* running() const { return running_.get(); }
   void advance();
+  // Told how long each answer of the attester took, and its error (ok: none). May be empty.
+  std::function<void(double seconds, bool activation, Code code)> on_answer;
   bool done(uint64_t ticket) const;
   // nullopt while it waits.
   std::optional<Result<std::vector<uint8_t>>> take(uint64_t ticket);
@@ -49,6 +52,8 @@ class QuoteBatch {
   uint64_t next_ = 1;
   std::vector<Waiting> waiting_;
   std::vector<uint64_t> round_;                    // tickets of the running request; 0: forgotten
+  bool activation_ = false;                        // what the running request is
+  double began_ = 0;                               // when
   std::unique_ptr<PendingAnswer> running_;
   std::vector<Done> done_;                         // sorted by ticket
 };
@@ -102,6 +107,7 @@ class Session {
   void refuse(Code code, std::string_view text);
 
   const Verdict* peer_verdict() const;             // nullptr when nothing was demanded
+  double appraisal_seconds() const;                // what the peer's evidence took to appraise; 0: there was none
   const Secret<32>& exporter() const;              // after the handshake; for owner signatures over this session
   const std::string& peer_text() const;            // text of the peer's verdict or error frame, sanitised; for messages
 

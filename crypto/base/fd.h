@@ -54,5 +54,7 @@ Status make_folders(const std::string& path, mode_t mode = 0700);
 
 // Monotonic milliseconds, for deadlines only: never for freshness.
 int64_t monotonic_ms();
+// The same clock in seconds, for measuring.
+double monotonic_seconds();
 
 }  // namespace cstl

@@ -8,9 +8,12 @@
 #include "svc/attester/client.h"
 #include "svc/joinservice/desk.h"
 #include "svc/joinservice/file_store.h"
+#include "svc/joinservice/join_metrics.h"
 #include "svc/joinservice/references.h"
+#include "svc/kubernetes/api_metrics.h"
 #include "svc/run/lockdown.h"
 #include "svc/run/service.h"
+#include "svc/run/session_metrics.h"
 
 namespace cstl {
 namespace {
@@ -32,6 +35,8 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--api-certificate", "FILE", "", "kubernetes, with --api: PEM of a client certificate"},
     {"--api-key", "FILE", "", "kubernetes, with --api: PEM of its key"},
     {"--api-token", "FILE", "", "kubernetes, with --api: a bearer token instead"},
+    kMetricsOption,
+    kLogOption,
 };
 constexpr int kReloadMs = 1000;
 constexpr int kFactsMs = 10'000;
@@ -60,6 +65,11 @@ void log_end(const SessionEnd& end) {
 
 // What both modes share: evidence, reference values, the listener, the loop.
 struct Frontend {
+  explicit Frontend(Monitor& m) : monitor(m), sessions(m.metrics, true), joins(m.metrics) {}
+
+  Monitor& monitor;
+  SessionMetrics sessions;
+  JoinMetrics joins;
   std::unique_ptr<TlsIdentity> identity;
   Fd listener;
   std::unique_ptr<SocketAttester> attester;
@@ -80,6 +90,7 @@ struct Frontend {
   Status prepare(const Arguments& arguments, const std::string& reference_file) {
     TRY_LET(attester, SocketAttester::create(arguments.get("--attester"), kAttesterMs));
     batch = std::make_unique<QuoteBatch>(*attester);
+    sessions.watch(*batch);
     std::string problem;
     auto file = ReferenceFile::open(reference_file, unix_seconds(), &problem);
     if (!file.ok()) {
@@ -87,6 +98,7 @@ struct Frontend {
       return file.error();
     }
     references = std::move(*file);
+    joins.reloaded(true, references->values());
     policy.values = &references->values();
     policy.cluster = ClusterRule::outside;
     policy.now = unix_seconds();
@@ -99,8 +111,10 @@ struct Frontend {
     std::string place;
     auto changed = references->refresh(policy.now, &place);
     if (!changed.ok()) {
+      joins.reloaded(false, references->values());
       log_error("references.rejected", changed.error(), {{"problem", place}});
     } else if (*changed) {
+      joins.reloaded(true, references->values());
       log_info("references.loaded", {{"sets", static_cast<int64_t>(references->values().sets.size())}});
     }
   }
@@ -113,16 +127,22 @@ struct Frontend {
     TRY_LET(config.max_sessions, arguments.number("--max-sessions", 1, 4096));
     config.request_ms = request_ms;
     config.requests = std::move(requests);
-    config.on_end = log_end;
+    config.on_end = [this](const SessionEnd& end) {
+      sessions.ended(end);
+      log_end(end);
+    };
     TRY_LET(server, Server::create(std::move(listener), std::move(config)));
+    sessions.watch(*server);
     loop.add(*server);
     return success();
   }
 
-  Status run(const Arguments& arguments, size_t nodes, const LockdownReport& report) {
+  Status run(const Arguments& arguments, size_t nodes, const LockdownReport& report,
+             std::function<const char*()> not_ready = {}) {
+    monitor.serve(loop, std::move(not_ready));
     log_info("service.ready", {{"listen", arguments.get("--listen")}, {"nodes", static_cast<int64_t>(nodes)},
                                {"sets", static_cast<int64_t>(references->values().sets.size())},
-                               {"landlock", report.landlock_abi}});
+                               {"metrics", monitor.endpoint()}, {"landlock", report.landlock_abi}});
     return loop.run();
   }
 };
@@ -131,11 +151,21 @@ struct Frontend {
 
 class LineDesk {
  public:
-  LineDesk(FileStore store, Keyservice keys, const P256Point& owner, const Digest32& salt)
-      : store_(std::move(store)), keys_(std::move(keys)), owner_(owner), salt_(salt) {}
+  LineDesk(FileStore store, Keyservice keys, const P256Point& owner, const Digest32& salt, JoinMetrics& metrics)
+      : store_(std::move(store)), keys_(std::move(keys)), owner_(owner), salt_(salt), metrics_(metrics) {}
+
+  Status join(Exchange& exchange) { return counted(FrameType::join_request, admit(exchange)); }
+  Status rejoin(Exchange& exchange) { return counted(FrameType::rejoin_request, readmit(exchange)); }
+  const Nodes& nodes() const { return store_.nodes(); }
+
+ private:
+  Status counted(FrameType request, Status status) {
+    metrics_.answered(request, status.code());
+    return status;
+  }
 
   // The record is saved before the ticket leaves: after a power cut between the two, the machine joins again.
-  Status join(Exchange& exchange) {
+  Status admit(Exchange& exchange) {
     TRY_LET(JoinRequest request, JoinRequest::decode(exchange.body));
     TRY_LET(NodeRecord record, decide_join(request, exchange.session.peer_verdict(), store_.nodes(), nullptr,
                                            unix_seconds(), nullptr));
@@ -151,7 +181,7 @@ class LineDesk {
     return success();
   }
 
-  Status rejoin(Exchange& exchange) {
+  Status readmit(Exchange& exchange) {
     TRY_LET(RejoinRequest request, RejoinRequest::decode(exchange.body));
     TRY_LET(NodeRecord record, decide_rejoin(request, exchange.session.peer_verdict(), store_.nodes()));
     RejoinTicket ticket;
@@ -163,11 +193,11 @@ class LineDesk {
     return success();
   }
 
- private:
   FileStore store_;
   Keyservice keys_;
   P256Point owner_;
   Digest32 salt_;
+  JoinMetrics& metrics_;
 };
 
 Result<P256Point> read_owner_key(const std::string& path) {
@@ -178,11 +208,11 @@ Result<P256Point> read_owner_key(const std::string& path) {
   return point;
 }
 
-Status serve_line(const Arguments& arguments) {
+Status serve_line(const Arguments& arguments, Monitor& monitor) {
   const std::string& folder = arguments.get("--store");
   Digest32 salt{};
   TRY(from_hex(arguments.get("--salt"), salt));
-  Frontend front;
+  Frontend front(monitor);
   TRY(front.open(arguments));
   // The store belongs to the service's user: root touches nothing inside of it.
   TRY_LET(LockdownReport report,
@@ -190,15 +220,18 @@ Status serve_line(const Arguments& arguments) {
 
   std::vector<std::string> damaged;
   TRY_LET(FileStore store, FileStore::open(folder, &damaged));
-  for (const std::string& name : damaged) log_warning("store.damaged", {{"file", name}});
+  for (const std::string& name : damaged) {
+    front.joins.damaged();
+    log_warning("store.damaged", {{"file", name}});
+  }
   TRY_LET(P256Point owner, read_owner_key(folder + "/owner.key"));
   TRY(front.prepare(arguments, folder + "/reference-values.json"));
-  size_t nodes = store.nodes().size();
-  LineDesk desk(std::move(store), Keyservice(arguments.get("--keyservice")), owner, salt);
+  LineDesk desk(std::move(store), Keyservice(arguments.get("--keyservice")), owner, salt, front.joins);
+  monitor.metrics.before_text([&] { front.joins.records(desk.nodes().size(), true, 0); });
   TRY(front.listen(arguments, kLineRequestMs,
                    {{FrameType::join_request, 1, [&desk](Exchange& e) { return desk.join(e); }},
                     {FrameType::rejoin_request, 1, [&desk](Exchange& e) { return desk.rejoin(e); }}}));
-  return front.run(arguments, nodes, report);
+  return front.run(arguments, desk.nodes().size(), report);
 }
 
 // --- Kubernetes ---
@@ -213,20 +246,25 @@ void log_job(FrameType request, const NodeRecord* record, const Error& error, co
   log_error(request == FrameType::join_request ? "node.refused" : "node.rejoin_refused", error, {{"name", node}, {"why", why}});
 }
 
-StoreHooks store_hooks() {
+StoreHooks store_hooks(JoinMetrics& metrics) {
   StoreHooks hooks;
-  hooks.on_damaged = [](const std::string& name, const Error& error) { log_error("store.damaged", error, {{"node", name}}); };
+  hooks.on_damaged = [&metrics](const std::string& name, const Error& error) {
+    metrics.damaged();
+    log_error("store.damaged", error, {{"node", name}});
+  };
   hooks.on_problem = log_problem;
   hooks.on_synced = [](size_t nodes) { log_info("store.synced", {{"nodes", static_cast<int64_t>(nodes)}}); };
   return hooks;
 }
 
-CertificateHooks certificate_hooks() {
+CertificateHooks certificate_hooks(JoinMetrics& metrics) {
   CertificateHooks hooks;
-  hooks.on_serving_approved = [](const std::string& node, const std::string& request) {
+  hooks.on_serving_approved = [&metrics](const std::string& node, const std::string& request) {
+    metrics.certificate(true);
     log_info("certificate.approved", {{"node", node}, {"request", request}});
   };
-  hooks.on_serving_left = [](const std::string& request, const std::string& requester, const Error& error) {
+  hooks.on_serving_left = [&metrics](const std::string& request, const std::string& requester, const Error& error) {
+    metrics.certificate(false);
     log_error("certificate.left", error, {{"requester", requester}, {"request", request}});
   };
   hooks.on_problem = log_problem;
@@ -247,8 +285,8 @@ std::string folder_of(const std::string& file) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
 }
 
-Status serve_kubernetes(const Arguments& arguments) {
-  Frontend front;
+Status serve_kubernetes(const Arguments& arguments, Monitor& monitor) {
+  Frontend front(monitor);
   TRY(front.open(arguments));
   TRY_LET(kubernetes::Access access, access_of(arguments));
   TRY_LET(std::vector<uint8_t> ca, read_file(access.ca_file.c_str(), kMaxCa));
@@ -269,13 +307,22 @@ Status serve_kubernetes(const Arguments& arguments) {
   TRY(front.prepare(arguments, arguments.get("--references")));
   Loop& loop = front.loop;
   loop.add(*client);
-  KubernetesStore store(*client, loop, store_hooks());
-  Certificates certificates(*client, loop, store.nodes(), certificate_hooks());
+  kubernetes::count_requests(*client, monitor.metrics);
+  KubernetesStore store(*client, loop, store_hooks(front.joins));
+  Certificates certificates(*client, loop, store.nodes(), certificate_hooks(front.joins));
   ControlPlaneLock lock(*client, loop);
   Keyservice keys(arguments.get("--keyservice"));
   JoinDesk::Parts parts{client.get(), &loop, &store, &certificates, &lock, &*facts, &keys,
                         std::string(Bytes(ca).text()), arguments.get("--pki")};
-  JoinDesk desk(std::move(parts), DeskHooks{log_job, log_problem});
+  DeskHooks hooks;
+  hooks.on_end = [&front](FrameType request, const NodeRecord* record, const Error& error, const std::string& node,
+                          const std::string& why) {
+    front.joins.answered(request, record != nullptr ? Code::ok : error.code);
+    log_job(request, record, error, node, why);
+  };
+  hooks.on_problem = log_problem;
+  JoinDesk desk(std::move(parts), std::move(hooks));
+  monitor.metrics.before_text([&] { front.joins.records(store.nodes().size(), store.synced(), desk.jobs()); });
   TRY(front.listen(arguments, kJobMs + 5000,
                    {{FrameType::join_request, 1, [&desk](Exchange& e) { return desk.join(e); }},
                     {FrameType::rejoin_request, 1, [&desk](Exchange& e) { return desk.rejoin(e); }}}));
@@ -291,11 +338,12 @@ Status serve_kubernetes(const Arguments& arguments) {
       log_error("cluster.rejected", again.error(), {{"problem", place}});
     }
   });
-  return front.run(arguments, 0, report);
+  return front.run(arguments, 0, report,
+                   [&store] { return store.synced() ? nullptr : "the cluster's records were not read yet"; });
 }
 
-Status serve(const Arguments& arguments) {
-  return arguments.get("--store") == kKubernetes ? serve_kubernetes(arguments) : serve_line(arguments);
+Status serve(const Arguments& arguments, Monitor& monitor) {
+  return arguments.get("--store") == kKubernetes ? serve_kubernetes(arguments, monitor) : serve_line(arguments, monitor);
 }
 
 }  // namespace

@@ -52,16 +52,37 @@ Status drop_root(uid_t uid) {
   return success();
 }
 
+Status gain_nothing() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2] = {};
+  if (syscall(SYS_capset, &header, none) != 0) return broken("lockdown.capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return broken("lockdown.no_new_privs");
+  __user_cap_data_struct left[2] = {};
+  if (syscall(SYS_capget, &header, left) != 0) return broken("lockdown.capabilities_read");
+  for (const auto& set : left) {
+    if ((set.effective | set.permitted | set.inheritable) != 0) {
+      return fail(Code::sandbox_failed, "lockdown.capability_left");
+    }
+  }
+  return success();
+}
+
+// Whether this process could become another user: root outside of a pod, or in one that kept the rights to.
+Result<bool> may_change_user() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[2] = {};
+  if (syscall(SYS_capget, &header, sets) != 0) return broken("lockdown.capabilities_read");
+  constexpr uint32_t kNeeded = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_SETPCAP;
+  return geteuid() == 0 && (sets[0].effective & kNeeded) == kNeeded;
+}
+
 Status drop_privileges(uid_t uid) {
   if (geteuid() == 0) {
     TRY(drop_root(uid));
   } else if (geteuid() != uid) {  // in a pod it is the service's user from the start
     return fail(Code::denied, "lockdown.root", Origin::errno_value, EPERM);
   }
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct none[2] = {};
-  if (syscall(SYS_capset, &header, none) != 0) return broken("lockdown.capabilities");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return broken("lockdown.no_new_privs");
+  TRY(gain_nothing());
 
   uid_t real = 0, effective = 0, saved = 0;
   if (getresuid(&real, &effective, &saved) != 0 || real != uid || effective != uid || saved != uid || setuid(0) == 0) {
@@ -70,13 +91,6 @@ Status drop_privileges(uid_t uid) {
   gid_t gids[3] = {};
   if (getresgid(&gids[0], &gids[1], &gids[2]) != 0 || gids[0] == 0 || gids[1] == 0 || gids[2] == 0) {
     return fail(Code::sandbox_failed, "lockdown.gid_check");
-  }
-  __user_cap_data_struct left[2] = {};
-  if (syscall(SYS_capget, &header, left) != 0) return broken("lockdown.capabilities_read");
-  for (const auto& set : left) {
-    if ((set.effective | set.permitted | set.inheritable) != 0) {
-      return fail(Code::sandbox_failed, "lockdown.capability_left");
-    }
   }
   return success();
 }
@@ -133,6 +147,18 @@ Result<LockdownReport> lock_down(uid_t uid, const SeccompPolicy& seccomp, const 
   TRY(forbid_dumps());  // after the change of user, which resets it
   LockdownReport report;
   TRY_LET(report.landlock_abi, restrict_paths(landlock, paths, tcp));
+  TRY(restrict_calls(seccomp));
+  return report;
+}
+
+Result<LockdownReport> lock_down_child(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock) {
+  TRY_LET(const bool changes, may_change_user());
+  if (changes) return lock_down(uid, seccomp, landlock, {});
+  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return broken("lockdown.ambient");
+  TRY(gain_nothing());
+  TRY(forbid_dumps());
+  LockdownReport report;
+  TRY_LET(report.landlock_abi, restrict_paths(landlock, {}));
   TRY(restrict_calls(seccomp));
   return report;
 }

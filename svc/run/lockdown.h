@@ -69,6 +69,10 @@ enum class Tcp : uint8_t { none, connect };  // new connections that the process
 Result<LockdownReport> lock_down(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock,
                                  std::initializer_list<LandlockPath> paths, Tcp tcp = Tcp::none);
 
+// The same for a child that a service forks to have less: it becomes `uid` where root may change it. In a pod it stays the user
+// that it is, also when that is root: without a capability in any set, and with none to be gained. Errors: sandbox_failed.
+Result<LockdownReport> lock_down_child(uid_t uid, const SeccompPolicy& seccomp, const LandlockPolicy& landlock);
+
 // The two last steps alone, in the calling process, for the tests of the policies.
 Result<int> restrict_paths(const LandlockPolicy& landlock, std::initializer_list<LandlockPath> paths,
                            Tcp tcp = Tcp::none);

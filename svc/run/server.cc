@@ -49,6 +49,7 @@ struct Server::Slot {
   std::vector<unsigned> used;       // per rule of the table
   std::optional<Error> refused;     // an error frame is on its way
   std::optional<Error> ended;
+  bool opened = false;
   bool served = false;
 };
 
@@ -163,6 +164,7 @@ void Server::advance(Slot& slot) {
       continue;
     }
     if (slot.refused || !slot.session->open()) return;
+    slot.opened = true;
     auto frame = slot.session->receive();
     if (!frame.ok()) {
       slot.ended = frame.error();
@@ -227,7 +229,8 @@ void Server::sweep() {
     std::unique_ptr<Slot> slot = std::move(slots_[i]);
     slots_.erase(slots_.begin() + static_cast<std::ptrdiff_t>(i));
     if (config_.on_end) {
-      config_.on_end(SessionEnd{slot->id, slot->peer, *slot->ended, slot->served, slot->session->peer_verdict(),
+      config_.on_end(SessionEnd{slot->id, slot->peer, *slot->ended, slot->opened, slot->served,
+                                slot->session->appraisal_seconds(), slot->session->peer_verdict(),
                                 slot->session->peer_text()});
     }
   }

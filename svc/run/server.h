@@ -38,7 +38,9 @@ struct SessionEnd {
   uint64_t id;
   std::string peer;              // "10.0.2.2:40112"; empty for other socket families
   Error error;                   // closed: the peer left
+  bool opened;                   // both verdicts passed: it came to its requests
   bool served;                   // at least one request was answered without error
+  double appraisal_seconds;      // of the peer's evidence; 0: there was none
   const Verdict* verdict;        // nullptr when nothing was demanded or no evidence came
   const std::string& peer_text;  // what the peer said, sanitised
 };

@@ -5,6 +5,7 @@
 #include "svc/run/lockdown.h"
 #include "svc/run/server.h"
 #include "svc/run/service.h"
+#include "svc/run/session_metrics.h"
 #include "svc/wire/join.h"
 #include "svc/wire/verify.h"
 
@@ -18,11 +19,13 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--listen", "ADDRESS:PORT", "0.0.0.0:9091", "TCP endpoint to serve"},
     {"--attester", "PATH", "/run/cstl/attester/attester.sock", "the attester's unix socket"},
     {"--max-sessions", "N", "64", "open sessions at a time"},
+    kMetricsOption,
+    kLogOption,
 };
 
 constexpr int kAttesterMs = 20000;  // it may be starting, too
 
-Status serve(const Arguments& arguments) {
+Status serve(const Arguments& arguments, Monitor& monitor) {
   VerifyResponse facts;
   TRY(from_hex(arguments.get("--cluster-id"), facts.cluster_id));
   TRY_LET(facts.role, role_from_name(arguments.get("--role")));
@@ -41,6 +44,8 @@ Status serve(const Arguments& arguments) {
           lock_down(kVerificationserviceUid, kVerificationserviceSeccomp, kVerificationserviceLandlock, {}));
   TRY_LET(auto attester, SocketAttester::create(arguments.get("--attester"), kAttesterMs));
   QuoteBatch batch(*attester);
+  SessionMetrics metrics(monitor.metrics, false);
+  metrics.watch(batch);
 
   ServerConfig config;
   config.identity = identity.get();
@@ -51,7 +56,8 @@ Status serve(const Arguments& arguments) {
                                if (!exchange.body.empty()) return fail(Code::trailing, "verify.request");
                                return exchange.session.send(FrameType::verify_response, response);
                              }});
-  config.on_end = [](const SessionEnd& end) {
+  config.on_end = [&metrics](const SessionEnd& end) {
+    metrics.ended(end);
     if (end.served) {
       log_info("session.served", {{"peer", end.peer}});
     } else {
@@ -61,7 +67,10 @@ Status serve(const Arguments& arguments) {
   TRY_LET(std::unique_ptr<Server> server, Server::create(std::move(listener), std::move(config)));
   Loop loop;
   loop.add(*server);
-  log_info("service.ready", {{"listen", arguments.get("--listen")}, {"landlock", report.landlock_abi}});
+  metrics.watch(*server);
+  monitor.serve(loop);
+  log_info("service.ready", {{"listen", arguments.get("--listen")}, {"metrics", monitor.endpoint()},
+                             {"landlock", report.landlock_abi}});
   return loop.run();
 }
 
