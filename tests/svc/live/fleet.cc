@@ -163,11 +163,11 @@ Fleet::Fleet() : plane(ControlPlane::shared()) {
 
   endpoint = "127.0.0.1:" + std::to_string(free_port());
   attester = std::make_unique<Service>("cstl-attester",
-                                       std::vector<std::string>{"--socket", folder + "/attester.sock", "--tpm",
-                                                                "unix:" + own_->tpm->folder() + "/tpm", "--event-log", ""},
+                                       monitored({"--socket", folder + "/attester.sock", "--tpm",
+                                                  "unix:" + own_->tpm->folder() + "/tpm", "--event-log", ""}, 9194),
                                        folder + "/attester.log");
   keyservice = std::make_unique<Service>("cstl-keyservice",
-                                         std::vector<std::string>{"--master", folder + "/master", "--socket", folder + "/keys.sock"},
+                                         monitored({"--master", folder + "/master", "--socket", folder + "/keys.sock"}, 9192),
                                          folder + "/keyservice.log");
   start_joinservice();
 }
@@ -182,11 +182,10 @@ std::unique_ptr<Service> Fleet::another_joinservice(const std::string& where, co
   (void)unlink(log.c_str());
   auto out = std::make_unique<Service>(
       "cstl-joinservice",
-      std::vector<std::string>{"--listen", where, "--store", "kubernetes", "--keyservice", folder + "/keys.sock", "--attester",
-                               folder + "/attester.sock", "--cluster", folder + "/cluster", "--references",
-                               folder + "/references/reference-values.json", "--pki", folder + "/pki", "--max-sessions", "512",
-                               "--api", plane["server"], "--api-ca", folder + "/account/ca.crt", "--api-token",
-                               folder + "/account/token"},
+      monitored({"--listen", where, "--store", "kubernetes", "--keyservice", folder + "/keys.sock", "--attester",
+                 folder + "/attester.sock", "--cluster", folder + "/cluster", "--references",
+                 folder + "/references/reference-values.json", "--pki", folder + "/pki", "--max-sessions", "512", "--api",
+                 plane["server"], "--api-ca", folder + "/account/ca.crt", "--api-token", folder + "/account/token"}, 9190),
       log);
   if (!out->logs("store.synced")) {
     give_up("the joinservice does not reach the API server (status " + std::to_string(out->wait_status()) + "):\n" + out->log());

@@ -79,6 +79,15 @@ std::string programs() {
   return folder != nullptr ? folder : "build/release";
 }
 
+std::vector<std::string> monitored(std::vector<std::string> arguments, unsigned port) {
+  const bool fixed = std::getenv("CSTL_SERVICE_PORTS") != nullptr;
+  for (const std::string& word : {std::string("--metrics"), "127.0.0.1:" + std::to_string(fixed ? port : 0),
+                                  std::string("--log"), std::string(fixed ? "json" : "logfmt")}) {
+    arguments.push_back(word);
+  }
+  return arguments;
+}
+
 Service::Service(const std::string& program, std::vector<std::string> arguments, std::string log) : log_(std::move(log)) {
   std::string path = programs() + "/" + program;
   if (access(path.c_str(), X_OK) != 0) give_up(path + " is missing: build it, or set CSTL_PROGRAMS");
@@ -213,23 +222,23 @@ void Line::start_services() {
   auto attester_of = [&](Machine& machine, const std::string& name) {
     return std::make_unique<Service>(
         "cstl-attester",
-        std::vector<std::string>{"--socket", folder + "/" + name + ".sock", "--tpm", "unix:" + machine.tpm->folder() + "/tpm",
-                                 "--event-log", ""},
+        monitored({"--socket", folder + "/" + name + ".sock", "--tpm", "unix:" + machine.tpm->folder() + "/tpm", "--event-log", ""},
+                  9194),
         folder + "/" + name + ".log");
   };
   attester = attester_of(control_plane, "attester");
   other_attester = attester_of(verified, "other_attester");
-  keyservice = std::make_unique<Service>("cstl-keyservice", std::vector<std::string>{"--master", folder + "/master", "--socket", socket},
+  keyservice = std::make_unique<Service>("cstl-keyservice", monitored({"--master", folder + "/master", "--socket", socket}, 9192),
                                          folder + "/keyservice.log");
   joinservice = std::make_unique<Service>(
       "cstl-joinservice",
-      std::vector<std::string>{"--listen", endpoint_text(join_endpoint), "--store", folder + "/store", "--salt", to_hex(salt),
-                               "--keyservice", socket, "--attester", folder + "/attester.sock"},
+      monitored({"--listen", endpoint_text(join_endpoint), "--store", folder + "/store", "--salt", to_hex(salt), "--keyservice",
+                 socket, "--attester", folder + "/attester.sock"}, 9190),
       folder + "/joinservice.log");
   verificationservice = std::make_unique<Service>(
       "cstl-verificationservice",
-      std::vector<std::string>{"--listen", endpoint_text(verify_endpoint), "--cluster-id", to_hex(cluster_id), "--role",
-                               "worker", "--name", "worker-7", "--attester", folder + "/other_attester.sock"},
+      monitored({"--listen", endpoint_text(verify_endpoint), "--cluster-id", to_hex(cluster_id), "--role", "worker", "--name",
+                 "worker-7", "--attester", folder + "/other_attester.sock"}, 9191),
       folder + "/verificationservice.log");
 }
 

@@ -67,4 +67,8 @@ struct Line {
 
 std::string programs();   // folder of the shipped programs
 
+// Options of every service: an exporter on a port that is free, and logfmt. With CSTL_SERVICE_PORTS in the environment
+// (tests/svc/metrics_test.sh, in a network namespace of its own) on the service's `port`, and JSON.
+std::vector<std::string> monitored(std::vector<std::string> arguments, unsigned port);
+
 }  // namespace cstl::test
