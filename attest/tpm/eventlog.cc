@@ -87,7 +87,7 @@ Result<Algorithms> decode_spec_id(const Event& event, LogFormat wanted) {
     Algorithm a;
     TRY_LET(a.id, spec.u16le());
     TRY_LET(a.size, spec.u16le());
-    if (a.size > 64 || out.find(a.id) != nullptr) return fail(Code::log_malformed, "log.algorithms");
+    if (a.size == 0 || a.size > 64 || out.find(a.id) != nullptr) return fail(Code::log_malformed, "log.algorithms");
     out.list[out.count++] = a;
   }
   TRY_LET(uint8_t vendor_size, spec.u8());
