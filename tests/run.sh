@@ -12,7 +12,8 @@ logs=build/test-logs
 mkdir -p "$logs"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
 CSTL_EVIDENCE=$(tools/deps/evidence.sh --print-prefix)
-export CSTL_EVIDENCE
+CSTL_IMAGE=$(tools/deps/image.sh --print-prefix)
+export CSTL_EVIDENCE CSTL_IMAGE
 
 fail() {
   failed=$((failed + $1))

@@ -42,6 +42,7 @@ class VerifiedLeaf {
  public:
   Signer kind() const { return kind_; }
   Product product() const { return product_; }
+  uint64_t tcb() const { return tcb_; }                   // TCB_VERSION as a report has it
   const ChipId& chip_id() const { return chip_id_; }      // VCEK
   const std::string& csp_id() const { return csp_id_; }   // VLEK: the provider, as AMD wrote it; printable ASCII
   bool crl_checked() const { return crl_checked_; }
