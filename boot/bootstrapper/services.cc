@@ -7,6 +7,15 @@
 
 namespace cstl {
 
+namespace {
+// docs/metrics.md, policy/prometheus/prometheus.yaml
+const char* metrics_port(std::string_view program) {
+  if (program == "joinservice") return "9190";
+  if (program == "verificationservice") return "9191";
+  return program == "keyservice" ? "9192" : "9194";
+}
+}  // namespace
+
 std::vector<Program> services_of(const NodeState& node, const Places& places, const ServiceSettings& settings) {
   std::vector<Program> out;
   std::string keys = places.run + "/keyservice/keyservice.sock";
@@ -24,6 +33,10 @@ std::vector<Program> services_of(const NodeState& node, const Places& places, co
                                                settings.verify_listen, "--cluster-id", to_hex(node.cluster_id), "--role",
                                                role_name(node.role), "--name", node.name, "--attester", evidence}};
   out.push_back(std::move(verification));
+  if (settings.metrics.empty()) return out;
+  for (Program& program : out) {
+    program.arguments.insert(program.arguments.end(), {"--metrics", settings.metrics + ":" + metrics_port(program.name)});
+  }
   return out;
 }
 

@@ -12,6 +12,7 @@ struct ServiceSettings {
   std::string event_log;                   // path; empty: none
   std::string join_listen;                 // "0.0.0.0:9090"
   std::string verify_listen;
+  std::string metrics;                     // loopback address; empty: no metrics
 };
 
 // Control plane: attester, keyservice, joinservice, verificationservice; worker: attester, verificationservice. In the order

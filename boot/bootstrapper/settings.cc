@@ -12,6 +12,7 @@ const std::initializer_list<Option> kBootstrapperOptions = {
     {"--init-listen", "ADDRESS:PORT", "0.0.0.0:9000", "endpoint of the init server"},
     {"--join-listen", "ADDRESS:PORT", "0.0.0.0:9090", "endpoint of the joinservice"},
     {"--verify-listen", "ADDRESS:PORT", "0.0.0.0:9091", "endpoint of the verificationservice"},
+    {"--metrics", "ADDRESS", "127.0.0.1", "loopback address of the services' metrics, on their ports; '' for none"},
     {"--programs", "FOLDER", "/usr/bin", "where the services' programs are"},
     {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM, also for the services"},
     {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
@@ -43,6 +44,7 @@ Result<Settings> Settings::from(const Arguments& arguments, std::string* problem
     if (!parse_endpoint(arguments.get(l.name))) return fail(Code::usage, "settings.listen");
     *l.endpoint = arguments.get(l.name);
   }
+  out.services.metrics = arguments.get("--metrics");
   out.services.programs = arguments.get("--programs");
   out.services.tpm = arguments.get("--tpm");
   out.services.event_log = arguments.get("--event-log");

@@ -44,6 +44,12 @@ for path in sys.argv[1:]:
             check(own.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"), name + ": has no filter")
             check(bool(added) or own.get("runAsNonRoot") is True, name + ": runs as root")
             check(container.get("imagePullPolicy") == "Never", name + ": pulls its image")
+            for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+                get = container.get(probe, {}).get("httpGet", {})
+                where = "%s:%s" % (get.get("host"), get.get("port"))
+                check(get.get("path") == path and "--metrics" in container["args"] and
+                      container["args"][container["args"].index("--metrics") + 1] == where, name + ": " + probe)
+            check(" --log json" in " ".join(container["args"]), name + ": does not log JSON")
             check("memory" in container.get("resources", {}).get("limits", {}), name + ": has no limit of memory")
 for what in wrong:
     print("FAIL", what)

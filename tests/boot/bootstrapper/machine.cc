@@ -86,7 +86,7 @@ void Machine::start() {
   REQUIRE_MESSAGE(access(program.c_str(), X_OK) == 0, program << " is missing: build it, or set CSTL_PROGRAMS");
   std::vector<std::string> arguments = {program, "--disk", uuid_text(disk), "--state", state(), "--run", run(),
       "--monitor-fd", "3", "--metadata", file, "--baked-reference-values", folder_ + "/none", "--init-listen",
-      loopback(init_port), "--join-listen", loopback(join_port), "--verify-listen", loopback(verify_port), "--programs",
+      loopback(init_port), "--join-listen", loopback(join_port), "--verify-listen", loopback(verify_port), "--metrics", "", "--programs",
       programs_folder(), "--tpm", tpm(), "--event-log", "", "--reboot-delay-ms", "100"};
   int monitor[2], output[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, monitor) != 0 || pipe2(output, O_CLOEXEC) != 0) std::abort();
