@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "crypto/base/fd.h"
-#include "svc/run/lockdown.h"
+#include "svc/run/exporter.h"
 #include "tests/svc/live/inject.h"
 #include "tests/svc/live/line.h"
 
@@ -66,6 +66,42 @@ TEST_CASE("each service runs as its own user, without groups, capabilities or a 
     CHECK(status_line(pid, "Seccomp") == std::to_string(SECCOMP_MODE_FILTER));
     CHECK(status_line(pid, "Threads") == "1");
   }
+}
+
+pid_t exporter_of(pid_t service) {
+  const std::string id = std::to_string(service);
+  auto children = read_file(("/proc/" + id + "/task/" + id + "/children").c_str(), 256);
+  return children.ok() ? static_cast<pid_t>(std::strtol(std::string(Bytes(*children).text()).c_str(), nullptr, 10)) : 0;
+}
+
+TEST_CASE("each exporter is a user of its own with less than its service, and its end costs the service nothing") {
+  Line& line = Line::get();
+  const std::string uid = std::to_string(kExporterUid);
+  for (const Target& target : kTargets) {
+    INFO(std::string(target.name));
+    pid_t service = (line.*target.service)->pid();
+    pid_t pid = exporter_of(service);
+    REQUIRE(pid > 0);
+    CHECK(status_line(pid, "Name") == "cstl-exporter");
+    CHECK(status_line(pid, "Uid") == uid + "\t" + uid + "\t" + uid + "\t" + uid);
+    CHECK(status_line(pid, "Gid") == uid + "\t" + uid + "\t" + uid + "\t" + uid);
+    CHECK(status_line(pid, "Groups").find_first_not_of(" ") == std::string::npos);
+    for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+      CHECK(status_line(pid, set) == "0000000000000000");
+    }
+    CHECK(status_line(pid, "NoNewPrivs") == "1");
+    CHECK(status_line(pid, "Seccomp") == std::to_string(SECCOMP_MODE_FILTER));
+    Injected call = inject(pid, SYS_openat, {kCwd, kPath, O_RDONLY, 0, 0, 0}, "/etc/passwd");
+    CHECK(call.stopped);
+    CHECK_FALSE(call.alive);
+    CHECK(call.signal == SIGSYS);
+    CHECK((line.*target.service)->logs("exporter.ended"));
+    CHECK(kill(service, 0) == 0);
+    CHECK(exporter_of(service) == 0);   // and it leaves no zombie
+  }
+  std::string why;
+  CHECK(rejoin(line.join_endpoint, line.worker.party(), Uuid{}, 20'000, &why).code() == Code::peer_error);
+  line.start_services();
 }
 
 TEST_CASE("a service that makes a forbidden call is killed by the kernel") {
@@ -170,7 +206,7 @@ struct PolicyRow {
   const char* name;
   long number;
   Arguments6 arguments;
-  bool key, join, verification;   // allowed there
+  bool key, join, verification, exporter;   // allowed there
 };
 
 TEST_CASE("each policy allows what its service needs and kills for the rest") {
@@ -178,50 +214,59 @@ TEST_CASE("each policy allows what its service needs and kills for the rest") {
   constexpr unsigned long kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
   constexpr unsigned long kMake = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   const PolicyRow rows[] = {
-      {"read", SYS_read, {~0UL, 0, 0, 0, 0, 0}, true, true, true},
-      {"poll", SYS_poll, {0, 0, 0, 0, 0, 0}, true, true, true},
-      {"getrandom", SYS_getrandom, {0, 0, 0, 0, 0, 0}, true, true, true},
-      {"anonymous memory", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, kAnonymous, ~0UL, 0}, true, true, true},
-      {"executable memory", SYS_mmap, {0, 4096, PROT_EXEC, kAnonymous, ~0UL, 0}, false, false, false},
-      {"TCP_NODELAY", SYS_setsockopt, {~0UL, 6, 1, 0, 0, 0}, true, true, true},
-      {"another socket option", SYS_setsockopt, {~0UL, 1, 9, 0, 0, 0}, false, false, false},
-      {"F_SETFL", SYS_fcntl, {~0UL, F_SETFL, 0, 0, 0, 0}, true, true, true},
-      {"F_DUPFD", SYS_fcntl, {0, F_DUPFD, 0, 0, 0, 0}, false, false, false},
-      {"send to the connected peer", SYS_sendto, {~0UL, 0, 0, 0, 0, 0}, true, true, true},
-      {"send to an address", SYS_sendto, {~0UL, 0, 0, 0, 0x10000000000UL, 16}, false, false, false},
-      {"unix socket", SYS_socket, {kUnix, kStream, 0, 0, 0, 0}, false, true, true},
-      {"unix datagram socket", SYS_socket, {kUnix, SOCK_DGRAM, 0, 0, 0, 0}, false, false, false},
-      {"TCP socket", SYS_socket, {AF_INET, kStream, 0, 0, 0, 0}, false, false, false},
-      {"netlink socket", SYS_socket, {AF_NETLINK, SOCK_RAW, 0, 0, 0, 0}, false, false, false},
-      {"connect", SYS_connect, {~0UL, 0, 0, 0, 0, 0}, false, true, true},
-      {"bind", SYS_bind, {~0UL, 0, 0, 0, 0, 0}, false, false, false},
-      {"open to read", SYS_openat, {kCwd, 0, O_RDONLY | O_CLOEXEC, 0, 0, 0}, false, true, false},
-      {"make a new file", SYS_openat, {kCwd, 0, kMake, 0600, 0, 0}, false, true, false},
-      {"open to overwrite", SYS_openat, {kCwd, 0, O_RDWR, 0, 0, 0}, false, false, false},
-      {"open to truncate", SYS_openat, {kCwd, 0, O_WRONLY | O_TRUNC, 0, 0, 0}, false, false, false},
-      {"legacy open", SYS_open, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"rename", SYS_rename, {0, 0, 0, 0, 0, 0}, false, true, false},
-      {"link", SYS_link, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"chmod", SYS_chmod, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"execve", SYS_execve, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"execveat", SYS_execveat, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"clone", SYS_clone, {SIGCHLD | 0x100UL, 0, 0, 0, 0, 0}, false, false, false},
-      {"clone3", SYS_clone3, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"kill", SYS_kill, {~0UL, 0, 0, 0, 0, 0}, false, false, false},
-      {"ptrace", SYS_ptrace, {~0UL, 0, 0, 0, 0, 0}, false, false, false},
-      {"process_vm_readv", SYS_process_vm_readv, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"ioctl", SYS_ioctl, {0, 0x5401, 0, 0, 0, 0}, false, false, false},
-      {"prctl", SYS_prctl, {PR_SET_DUMPABLE, 1, 0, 0, 0, 0}, false, false, false},
-      {"bpf", SYS_bpf, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"io_uring_setup", SYS_io_uring_setup, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"unshare", SYS_unshare, {0, 0, 0, 0, 0, 0}, false, false, false},
-      {"an unknown number", 5000, {0, 0, 0, 0, 0, 0}, false, false, false},
+      {"read", SYS_read, {~0UL, 0, 0, 0, 0, 0}, true, true, true, true},
+      {"poll", SYS_poll, {0, 0, 0, 0, 0, 0}, true, true, true, true},
+      {"getrandom", SYS_getrandom, {0, 0, 0, 0, 0, 0}, true, true, true, true},
+      {"anonymous memory", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, kAnonymous, ~0UL, 0}, true, true, true, true},
+      {"executable memory", SYS_mmap, {0, 4096, PROT_EXEC, kAnonymous, ~0UL, 0}, false, false, false, false},
+      {"TCP_NODELAY", SYS_setsockopt, {~0UL, 6, 1, 0, 0, 0}, true, true, true, true},
+      {"another socket option", SYS_setsockopt, {~0UL, 1, 9, 0, 0, 0}, false, false, false, false},
+      {"TCP_CORK", SYS_setsockopt, {~0UL, 6, 3, 0, 0, 0}, false, false, false, true},
+      {"epoll_wait", SYS_epoll_wait, {~0UL, 0, 0, 0, 0, 0}, false, false, false, true},
+      {"epoll_ctl", SYS_epoll_ctl, {~0UL, 0, 0, 0, 0, 0}, false, false, false, true},
+      {"epoll_create1", SYS_epoll_create1, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"pread64", SYS_pread64, {~0UL, 0, 0, 0, 0, 0}, false, false, false, true},
+      {"pwrite64", SYS_pwrite64, {~0UL, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"sendmsg", SYS_sendmsg, {~0UL, 0, 0, 0, 0, 0}, false, false, false, true},
+      {"socketpair", SYS_socketpair, {kUnix, kStream, 0, 0, 0, 0}, false, false, false, false},
+      {"F_SETFL", SYS_fcntl, {~0UL, F_SETFL, 0, 0, 0, 0}, true, true, true, true},
+      {"F_DUPFD", SYS_fcntl, {0, F_DUPFD, 0, 0, 0, 0}, false, false, false, false},
+      {"send to the connected peer", SYS_sendto, {~0UL, 0, 0, 0, 0, 0}, true, true, true, true},
+      {"send to an address", SYS_sendto, {~0UL, 0, 0, 0, 0x10000000000UL, 16}, false, false, false, false},
+      {"unix socket", SYS_socket, {kUnix, kStream, 0, 0, 0, 0}, false, true, true, false},
+      {"unix datagram socket", SYS_socket, {kUnix, SOCK_DGRAM, 0, 0, 0, 0}, false, false, false, false},
+      {"TCP socket", SYS_socket, {AF_INET, kStream, 0, 0, 0, 0}, false, false, false, false},
+      {"netlink socket", SYS_socket, {AF_NETLINK, SOCK_RAW, 0, 0, 0, 0}, false, false, false, false},
+      {"connect", SYS_connect, {~0UL, 0, 0, 0, 0, 0}, false, true, true, false},
+      {"bind", SYS_bind, {~0UL, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"open to read", SYS_openat, {kCwd, 0, O_RDONLY | O_CLOEXEC, 0, 0, 0}, false, true, false, false},
+      {"make a new file", SYS_openat, {kCwd, 0, kMake, 0600, 0, 0}, false, true, false, false},
+      {"open to overwrite", SYS_openat, {kCwd, 0, O_RDWR, 0, 0, 0}, false, false, false, false},
+      {"open to truncate", SYS_openat, {kCwd, 0, O_WRONLY | O_TRUNC, 0, 0, 0}, false, false, false, false},
+      {"legacy open", SYS_open, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"rename", SYS_rename, {0, 0, 0, 0, 0, 0}, false, true, false, false},
+      {"link", SYS_link, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"chmod", SYS_chmod, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"execve", SYS_execve, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"execveat", SYS_execveat, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"clone", SYS_clone, {SIGCHLD | 0x100UL, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"clone3", SYS_clone3, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"kill", SYS_kill, {~0UL, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"ptrace", SYS_ptrace, {~0UL, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"process_vm_readv", SYS_process_vm_readv, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"ioctl", SYS_ioctl, {0, 0x5401, 0, 0, 0, 0}, false, false, false, false},
+      {"prctl", SYS_prctl, {PR_SET_DUMPABLE, 1, 0, 0, 0, 0}, false, false, false, false},
+      {"bpf", SYS_bpf, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"io_uring_setup", SYS_io_uring_setup, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"unshare", SYS_unshare, {0, 0, 0, 0, 0, 0}, false, false, false, false},
+      {"an unknown number", 5000, {0, 0, 0, 0, 0, 0}, false, false, false, false},
   };
   for (const PolicyRow& row : rows) {
     INFO(std::string(row.name));
     CHECK((fate_of(kKeyserviceSeccomp, row.number, row.arguments) == Fate::lives) == row.key);
     CHECK((fate_of(kJoinserviceSeccomp, row.number, row.arguments) == Fate::lives) == row.join);
     CHECK((fate_of(kVerificationserviceSeccomp, row.number, row.arguments) == Fate::lives) == row.verification);
+    CHECK((fate_of(kExporterSeccomp, row.number, row.arguments) == Fate::lives) == row.exporter);
   }
 }
 
