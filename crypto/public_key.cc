@@ -1,5 +1,7 @@
 #include "crypto/public_key.h"
 
+#include "crypto/verified_signatures.h"
+
 namespace cstl {
 
 namespace {
@@ -129,14 +131,18 @@ Result<SignatureAlgorithm> parse_signature_algorithm(Bytes content, Code refusal
 
 Status verify_signature(const PublicKey& key, const SignatureAlgorithm& algorithm, Bytes message, Bytes signature) {
   TRY_LET(Digest digest, Hash::of(algorithm.hash, {message}));
-  bool ec = key.kind == KeyKind::p256 || key.kind == KeyKind::p384;
+  VerifiedSignatures& memory = VerifiedSignatures::of_this_thread();
+  if (memory.contains(key, algorithm, digest, signature)) return success();
   if (algorithm.scheme == SignatureScheme::ecdsa) {
-    if (!ec) return fail(Code::bad_key, "signature.key_kind");
-    return verify_ecdsa_der(key.point, digest, signature);
+    if (key.kind != KeyKind::p256 && key.kind != KeyKind::p384) return fail(Code::bad_key, "signature.key_kind");
+    TRY(verify_ecdsa_der(key.point, digest, signature));
+  } else {
+    if (key.kind != KeyKind::rsa) return fail(Code::bad_key, "signature.key_kind");
+    RsaPadding padding = algorithm.scheme == SignatureScheme::rsa_pss ? RsaPadding::pss : RsaPadding::pkcs1_v15;
+    TRY(verify_rsa(key.modulus, key.exponent, padding, digest, signature, algorithm.salt));
   }
-  if (key.kind != KeyKind::rsa) return fail(Code::bad_key, "signature.key_kind");
-  RsaPadding padding = algorithm.scheme == SignatureScheme::rsa_pss ? RsaPadding::pss : RsaPadding::pkcs1_v15;
-  return verify_rsa(key.modulus, key.exponent, padding, digest, signature, algorithm.salt);
+  memory.add(key, algorithm, digest, signature);
+  return success();
 }
 
 }  // namespace cstl

@@ -37,7 +37,8 @@ struct SignatureAlgorithm {
 // Anything else, SHA-1 included, is refused with `refusal`.
 Result<SignatureAlgorithm> parse_signature_algorithm(Bytes content, Code refusal);
 
-// Of `message`, which is hashed here. ECDSA signatures are DER. Errors: bad_signature, bad_key (also when the key is of
+// Of `message`, which is hashed here: a certificate's or a CRL's, since what verifies is remembered
+// (crypto/verified_signatures.h). ECDSA signatures are DER. `key` is parse_public_key()'s. Errors: bad_signature, bad_key (also when the key is of
 // another kind than the algorithm).
 Status verify_signature(const PublicKey& key, const SignatureAlgorithm& algorithm, Bytes message, Bytes signature);
 

@@ -5,14 +5,19 @@
 
 #include "crypto/der.h"
 #include "crypto/mbedtls.h"
+#include "crypto/verify_backend.h"
 
 namespace cstl {
+
+const VerifyBackend* verify_backend = nullptr;
 
 namespace {
 using Aes = Pinned<mbedtls_aes_context, mbedtls_aes_init, mbedtls_aes_free>;
 
 constexpr size_t kScalar = 32;
 constexpr uint32_t kRsaExponent = 65537;
+constexpr std::array<uint8_t, 3> kExponentBytes{1, 0, 1};
+constexpr std::array<uint8_t, 1> kPowerDone{1};
 constexpr size_t kMinRsa = 2048 / 8;
 constexpr size_t kMaxRsa = 4096 / 8;
 
@@ -20,15 +25,24 @@ Status load_p256(EcpGroup& group) {
   return mbed_ok(mbedtls_ecp_group_load(group.get(), MBEDTLS_ECP_DP_SECP256R1), Code::crypto_failed, "p256.group");
 }
 
-Status load_rsa(Rsa& rsa, Bytes modulus, uint32_t exponent) {
+Status check_rsa(Bytes modulus, uint32_t exponent) {
   if (modulus.size() < kMinRsa || modulus.size() > kMaxRsa) return fail(Code::bad_key, "rsa.modulus_size");
   if ((modulus[0] & 0x80) == 0 || (modulus[modulus.size() - 1] & 1) == 0) return fail(Code::bad_key, "rsa.modulus");
   if (exponent != kRsaExponent) return fail(Code::bad_key, "rsa.exponent");
-  static constexpr uint8_t kExponent[] = {1, 0, 1};
+  return success();
+}
+
+// `exponent` big endian.
+Status import_rsa(Rsa& rsa, Bytes modulus, Bytes exponent) {
   TRY(mbed_ok(mbedtls_rsa_import_raw(rsa.get(), modulus.data(), modulus.size(), nullptr, 0, nullptr, 0, nullptr, 0,
-                                     kExponent, sizeof kExponent),
+                                     exponent.data(), exponent.size()),
               Code::bad_key, "rsa.import"));
-  TRY(mbed_ok(mbedtls_rsa_complete(rsa.get()), Code::bad_key, "rsa.complete"));
+  return mbed_ok(mbedtls_rsa_complete(rsa.get()), Code::bad_key, "rsa.complete");
+}
+
+Status load_rsa(Rsa& rsa, Bytes modulus, uint32_t exponent) {
+  TRY(check_rsa(modulus, exponent));
+  TRY(import_rsa(rsa, modulus, kExponentBytes));
   return mbed_ok(mbedtls_rsa_check_pubkey(rsa.get()), Code::bad_key, "rsa.check");
 }
 }  // namespace
@@ -97,15 +111,17 @@ Result<mbedtls_md_type_t> md_of(Bytes digest) {
 Status verify_ecdsa(mbedtls_ecp_group_id curve, Bytes point, Bytes digest, Bytes r, Bytes s) {
   TRY(crypto_start());
   TRY(md_of(digest));
+  size_t scalar = point.size() / 2;
+  if (point[0] != 0x04) return fail(Code::bad_key, "ecdsa.form");
+  bool sized = !r.empty() && r.size() <= scalar && !s.empty() && s.size() <= scalar;
+  if (verify_backend != nullptr && sized) return verify_backend->ecdsa(point, digest, r, s);
   EcpGroup group;
   TRY(mbed_ok(mbedtls_ecp_group_load(group.get(), curve), Code::crypto_failed, "ecdsa.group"));
   EcpPoint q;
-  if (point[0] != 0x04) return fail(Code::bad_key, "ecdsa.form");
   TRY(mbed_ok(mbedtls_ecp_point_read_binary(group.get(), q.get(), point.data(), point.size()), Code::bad_key,
               "ecdsa.point"));
   TRY(mbed_ok(mbedtls_ecp_check_pubkey(group.get(), q.get()), Code::bad_key, "ecdsa.point"));
-  size_t scalar = point.size() / 2;
-  if (r.empty() || r.size() > scalar || s.empty() || s.size() > scalar) return fail(Code::bad_signature, "ecdsa.size");
+  if (!sized) return fail(Code::bad_signature, "ecdsa.size");
   Mpi mpi_r;
   Mpi mpi_s;
   TRY(mbed_ok(mbedtls_mpi_read_binary(mpi_r.get(), r.data(), r.size()), Code::crypto_failed, "ecdsa.r"));
@@ -140,8 +156,18 @@ Status verify_rsa(Bytes modulus, uint32_t exponent, RsaPadding padding, Bytes di
   TRY(crypto_start());
   TRY_LET(mbedtls_md_type_t md, md_of(digest));
   Rsa rsa;
-  TRY(load_rsa(rsa, modulus, exponent));
-  if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
+  std::array<uint8_t, kMaxRsa> power;
+  if (verify_backend != nullptr) {
+    TRY(check_rsa(modulus, exponent));
+    if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
+    TRY(verify_backend->rsa_public(modulus, signature, MutBytes(power.data(), modulus.size())));
+    // The power is there; mbedTLS, told that the exponent is 1, takes it as it is and checks the padding.
+    signature = Bytes(power).first(modulus.size());
+    TRY(import_rsa(rsa, modulus, kPowerDone));
+  } else {
+    TRY(load_rsa(rsa, modulus, exponent));
+    if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
+  }
   auto size = static_cast<unsigned>(digest.size());
   if (padding == RsaPadding::pkcs1_v15) {
     return mbed_ok(mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa.get(), md, size, digest.data(), signature.data()),

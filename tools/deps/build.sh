@@ -5,7 +5,7 @@
 . "$DEPS_DIR/recipes/archive.sh"
 
 CONFIG=$(cd "$DEPS_DIR/../.." && pwd)/crypto/mbedtls_config.h
-LIBS=(mbedtls tpm2-tss lvm2 cryptsetup zlib c-ares curl libarchive libmicrohttpd)
+LIBS=(mbedtls tpm2-tss lvm2 cryptsetup zlib c-ares curl libarchive libmicrohttpd rust-aws-lc-sys)
 declare -A NEEDS=([tpm2-tss]=mbedtls [cryptsetup]='mbedtls lvm2' [curl]='mbedtls c-ares' [libarchive]=zlib)
 
 # Static libraries that bookworm ships and a prefix takes over: package and library.

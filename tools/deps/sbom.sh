@@ -21,6 +21,7 @@ declare -A LICENSE=(
   [libarchive]='BSD-2-Clause'
   [libmicrohttpd]='LGPL-2.1-or-later'
   [zlib]='Zlib'
+  [rust-aws-lc-sys]='Apache-2.0 AND (Apache-2.0 OR ISC) AND (Apache-2.0 OR ISC OR MIT-0) AND MIT'
   [uuid-dev]='BSD-3-Clause'
   [libblkid-dev]='LGPL-2.1-or-later'
   [libjson-c-dev]='MIT'
