@@ -161,12 +161,14 @@ Status LaunchDigest::add_section(const SevMetadata::Section& section, const SevM
     case SevSection::cpuid: return add_page(kCpuid, section.address, {});
     case SevSection::kernel_hashes:
       if (launch.kernel != nullptr)
-        return add_contents(kNormal, section.address, make_hash_page(*launch.kernel, metadata.hashes - section.address));
+        return add_contents(kNormal, section.address,
+                            make_hash_page(*launch.kernel, metadata.hashes - section.address));
       break;
     case SevSection::memory:
     case SevSection::svsm_area: break;
   }
-  for (uint32_t done = 0; done < section.size; done += kPage) TRY(add_page(kZero, uint64_t{section.address} + done, {}));
+  for (uint32_t done = 0; done < section.size; done += kPage)
+    TRY(add_page(kZero, uint64_t{section.address} + done, {}));
   return success();
 }
 

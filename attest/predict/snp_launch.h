@@ -1,5 +1,6 @@
-// The launch measurement that an SEV-SNP report carries, computed from files alone: the chain of PAGE_INFO structures that
-// SNP_LAUNCH_UPDATE hashes (AMD document 56860, 8.17, "PAGE_INFO"), for a machine that QEMU launches with OVMF, or EC2:
+// The launch measurement that an SEV-SNP report carries, computed from files alone: the chain of PAGE_INFO structures
+// that SNP_LAUNCH_UPDATE hashes (AMD document 56860, 8.17, "PAGE_INFO"), for a machine that QEMU launches with OVMF, or
+// EC2:
 //   every page of the firmware, below 4 GiB; then the sections of its SEV metadata in their order (attest/predict/ovmf.h),
 //   among them the page with the hashes of kernel, initrd and command line; then one VMSA per virtual processor, as
 //   QEMU and KVM initialise it (AMD64 APM volume 2, table B-4).
@@ -23,21 +24,21 @@ struct KernelHashes {
   static Result<KernelHashes> of(Bytes kernel, Bytes initrd, std::string_view cmdline);  // crypto_failed
 };
 
-// CPUID Fn0000_0001_EAX of a QEMU CPU model: "EPYC", "EPYC-Rome", "EPYC-Milan", "EPYC-Genoa", "EPYC-Turin", each also with
-// "-v1" and the like behind. Errors: bad_value.
+// CPUID Fn0000_0001_EAX of a QEMU CPU model: "EPYC", "EPYC-Rome", "EPYC-Milan", "EPYC-Genoa", "EPYC-Turin", each also
+// with "-v1" and the like behind. Errors: bad_value.
 Result<uint32_t> vcpu_signature(std::string_view model);
 
 struct SnpLaunch {
   Bytes firmware;                        // OVMF.fd, or OVMF_CODE.fd alone if the variables are a device of their own
   unsigned vcpus = 1;
   uint32_t vcpu_signature = 0;           // EC2 ignores it
-  uint64_t features = 1;                 // SEV_FEATURES of the VMSA: bit 0 SNP, bit 5 debug swap (KVM of Linux 6.9 and 6.10)
+  uint64_t features = 1;  // SEV_FEATURES of the VMSA: bit 0 SNP, bit 5 debug swap (KVM of Linux 6.9 and 6.10)
   Hypervisor hypervisor = Hypervisor::qemu;
   const KernelHashes* kernel = nullptr;  // null: the firmware boots from a disk
 };
 
-// Errors: snp_firmware_malformed (also: a kernel is given and the firmware has no page for its hashes), bad_value (vcpus),
-// crypto_failed.
+// Errors: snp_firmware_malformed (also: a kernel is given and the firmware has no page for its hashes), bad_value
+// (vcpus), crypto_failed.
 Result<Digest48> predict_snp_launch(const SnpLaunch& launch);
 
 // The digest while it grows; predict_snp_launch() in steps, for those who know a part of it already.

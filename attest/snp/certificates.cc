@@ -74,7 +74,8 @@ Result<Product> issuing_product(Bytes issuer, Signer kind) {
   std::string_view line = name.substr(prefix.size());
   if (kind == Signer::vcek && line.substr(0, 5) == "VLEK-") return malformed("certificate.issuer");
   Product product = product_from(line);
-  if (product == Product::unknown || line != product_name(product)) return fail(Code::snp_product, "certificate.issuer");
+  if (product == Product::unknown || line != product_name(product))
+    return fail(Code::snp_product, "certificate.issuer");
   return product;
 }
 }  // namespace
@@ -101,7 +102,8 @@ Result<Leaf> Leaf::parse(Bytes der) {
   }
   leaf.tcb_raw = leaf.tcb.raw(leaf.product);
   for (unsigned i = 0; i < 4; ++i) {
-    TRY_LET(uint8_t reserved, level(view, kReserved[i], leaf.product == Product::turin ? 0 : 127, "certificate.reserved"));
+    TRY_LET(uint8_t reserved,
+            level(view, kReserved[i], leaf.product == Product::turin ? 0 : 127, "certificate.reserved"));
     leaf.tcb_raw |= uint64_t{reserved} << 8 * (2 + i);
   }
   if (of_chip) {

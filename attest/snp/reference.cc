@@ -81,7 +81,8 @@ Status hex_item(const std::string& text, T* value) { return from_hex(text, *valu
 
 Status product_item(const std::string& text, Product* value) {
   *value = product_from(text);
-  return *value != Product::unknown && text == product_name(*value) ? success() : Status(fail(Code::bad_value, "product"));
+  return *value != Product::unknown && text == product_name(*value) ? success()
+                                                                    : Status(fail(Code::bad_value, "product"));
 }
 
 Status provider_item(const std::string& text, std::string* value) {
@@ -199,10 +200,13 @@ class Comparison {
 
 void compare_hardware(const VerifiedReport& report, const Reference& reference, Comparison& out) {
   if (!reference.products.empty()) {
-    bool found = std::find(reference.products.begin(), reference.products.end(), report.product()) != reference.products.end();
+    bool found =
+        std::find(reference.products.begin(), reference.products.end(), report.product()) != reference.products.end();
     std::string expected;
-    for (Product product : reference.products) expected += (expected.empty() ? "" : " or ") + std::string(product_name(product));
-    out.add(found, Code::snp_product, "snp.product", expected, product_name(report.product()), "the processor is another");
+    for (Product product : reference.products)
+      expected += (expected.empty() ? "" : " or ") + std::string(product_name(product));
+    out.add(found, Code::snp_product, "snp.product", expected, product_name(report.product()),
+            "the processor is another");
   }
   for (const Floor& floor : kFloors) {
     const std::optional<Tcb>& least = reference.*floor.value;
@@ -230,7 +234,8 @@ void compare_configuration(const VerifiedReport& report, const Reference& refere
   for (const PolicyFlag& flag : kPolicy) {
     bool wanted = reference.policy.*flag.value, seen = (policy.*flag.seen)();
     if (wanted == flag.may) continue;  // allowed either way
-    out.add(seen == wanted, Code::snp_policy, std::string("snp.policy.") + flag.name, wanted ? "demanded" : "not allowed",
+    out.add(seen == wanted, Code::snp_policy, std::string("snp.policy.") + flag.name,
+            wanted ? "demanded" : "not allowed",
             seen ? (flag.may ? "allowed" : "demanded") : (flag.may ? "not allowed" : "not demanded"),
             "the guest policy says otherwise");
   }
@@ -261,13 +266,16 @@ void compare_launch(const VerifiedReport& verified, const Reference& reference, 
   out.one_of(reference.image_ids, report.image_id, kIdentity, "snp.image_id", "another image was launched");
   out.one_of(reference.id_keys, report.id_key_digest, kIdentity, "snp.id_key", "another key signed the launch");
   if (!reference.author_keys.empty() && !report.author_key) {
-    out.add(false, kIdentity, "snp.author_key", to_hex(reference.author_keys[0]), "none", "no author key signed the ID key");
+    out.add(false, kIdentity, "snp.author_key", to_hex(reference.author_keys[0]), "none",
+            "no author key signed the ID key");
   } else {
-    out.one_of(reference.author_keys, report.author_key_digest, kIdentity, "snp.author_key", "another author signed the ID key");
+    out.one_of(reference.author_keys, report.author_key_digest, kIdentity, "snp.author_key",
+               "another author signed the ID key");
   }
   if (reference.guest_svn != 0) {
     out.add(report.guest_svn >= reference.guest_svn, kIdentity, "snp.guest_svn",
-            "at least " + std::to_string(reference.guest_svn), std::to_string(report.guest_svn), "the guest is too old");
+            "at least " + std::to_string(reference.guest_svn), std::to_string(report.guest_svn),
+            "the guest is too old");
   }
 }
 }  // namespace
@@ -345,7 +353,9 @@ Reference Reference::own(const VerifiedReport& verified) {
   out.policy.migration_agent = report.policy.migration_agent();
   out.vmpl = static_cast<uint8_t>(report.vmpl);
   out.guest_svn = report.guest_svn;
-  auto any = [](Bytes digest) { return std::any_of(digest.begin(), digest.end(), [](uint8_t byte) { return byte != 0; }); };
+  auto any = [](Bytes digest) {
+    return std::any_of(digest.begin(), digest.end(), [](uint8_t byte) { return byte != 0; });
+  };
   if (any(report.id_key_digest)) out.id_keys = {report.id_key_digest};
   if (report.author_key) out.author_keys = {report.author_key_digest};
   return out;
@@ -384,7 +394,8 @@ void facts_of(const VerifiedReport& verified, std::vector<Fact>& facts) {
   add("snp.chip_id", verified.chip_known() ? to_hex(verified.chip_id()) : "masked");
   add("snp.measurement", to_hex(report.measurement));
   add("snp.host_data", to_hex(report.host_data));
-  for (const Floor& floor : kFloors) add((std::string("snp.tcb.") + floor.name).c_str(), (verified.*floor.seen)().text());
+  for (const Floor& floor : kFloors)
+    add((std::string("snp.tcb.") + floor.name).c_str(), (verified.*floor.seen)().text());
   add("snp.firmware", version(report.current));
   add("snp.firmware.committed", version(report.committed));
   add("snp.policy", report.policy.text());

@@ -1,5 +1,5 @@
-// What a verified SEV-SNP report must say: the member "snp" of a reference set (docs/attestation-snp.md has the schema), and
-// the comparison, which explains itself claim by claim. Pure; no clock, no I/O.
+// What a verified SEV-SNP report must say: the member "snp" of a reference set (docs/attestation-snp.md has the
+// schema), and the comparison, which explains itself claim by claim. Pure; no clock, no I/O.
 //
 // Left out means: not compared, except where a default is stricter: no debugging, no migration agent, VMPL 0.
 #pragma once
@@ -54,8 +54,8 @@ struct Reference {
   static Result<Reference> from_json(const nlohmann::json& value, std::string* problem);
   // Parses back to itself; what equals the default is left out.
   nlohmann::json to_json() const;
-  // What a machine accepts of its peers when it has but its own report: the same launch measurement, key digests, policy;
-  // TCB at least its own launch TCB.
+  // What a machine accepts of its peers when it has but its own report: the same launch measurement, key digests,
+  // policy; TCB at least its own launch TCB.
   static Reference own(const VerifiedReport& report);
 
   // It says which software runs: a launch measurement, or who signed the launch. Without that (and without PCRs) a set
@@ -65,9 +65,9 @@ struct Reference {
   VerifyPolicy verify_policy(int64_t now) const;
 };
 
-// Appends a claim per comparison ("snp.measurement", "snp.tcb.launch", "snp.policy.debug", …). The result is the code of the
-// first that failed: snp_product, snp_measurement, snp_tcb_low, snp_policy, snp_vmpl, snp_launch_identity, snp_chip_refused;
-// ok if none did.
+// Appends a claim per comparison ("snp.measurement", "snp.tcb.launch", "snp.policy.debug", …). The result is the code
+// of the first that failed: snp_product, snp_measurement, snp_tcb_low, snp_policy, snp_vmpl, snp_launch_identity,
+// snp_chip_refused; ok if none did.
 Code appraise(const VerifiedReport& report, const Reference& reference, std::vector<Claim>& claims);
 // What the report says about the platform, for people.
 void facts_of(const VerifiedReport& report, std::vector<Fact>& facts);

@@ -1,9 +1,10 @@
 // SEV-SNP attestation reports (AMD document 56860, SEV-SNP firmware ABI, table "ATTESTATION_REPORT"), as the AMD secure
 // processor writes them: 1184 bytes, little endian, the first 672 of them signed.
 //
-// The parser is total and checks form alone: it believes nothing, allocates nothing, and its result owns its bytes, which
-// are public. Versions 2 to 5 are known. A newer version is read with the fields of version 5, whose places AMD has never
-// moved: what is reserved in version 5 may hold something then, which the signature covers and nobody here uses.
+// The parser is total and checks form alone: it believes nothing, allocates nothing, and its result owns its bytes,
+// which are public. Versions 2 to 5 are known. A newer version is read with the fields of version 5, whose places AMD
+// has never moved: what is reserved in version 5 may hold something then, which the signature covers and nobody here
+// uses.
 #pragma once
 
 #include <string>
@@ -37,7 +38,8 @@ struct Tcb {
   uint8_t tee = 0;
   uint8_t snp = 0;
   uint8_t microcode = 0;
-  // TCB_VERSION as `product` lays it out: Milan, Genoa (56860, table 3) or Turin (with FMC). Reserved bytes are skipped.
+  // TCB_VERSION as `product` lays it out: Milan, Genoa (56860, table 3) or Turin (with FMC). Reserved bytes are
+  // skipped.
   static Tcb from(uint64_t raw, Product product);
   uint64_t raw(Product product) const;
   bool at_least(const Tcb& floor) const;
@@ -113,9 +115,9 @@ struct Report {
   // Of CPUID; unknown for version 2, and for processors that this build does not know.
   Product product() const;
 
-  // Errors: truncated, trailing, snp_report_version (below 2), snp_report_unsigned (no key, or another algorithm than ECDSA
-  // P-384 with SHA-384), snp_report_malformed (reserved bits and bytes of known versions, a reserved signing key, policy bit
-  // 17, r or s over 48 bytes, bytes after s).
+  // Errors: truncated, trailing, snp_report_version (below 2), snp_report_unsigned (no key, or another algorithm than
+  // ECDSA P-384 with SHA-384), snp_report_malformed (reserved bits and bytes of known versions, a reserved signing key,
+  // policy bit 17, r or s over 48 bytes, bytes after s).
   static Result<Report> decode(Bytes input);
 };
 

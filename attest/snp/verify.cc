@@ -71,7 +71,8 @@ Status check_report_data(const Report& report, Bytes expected) {
   return success();
 }
 
-Result<VerifiedLeaf> verify_leaf(const std::vector<Bytes>& certificates, const VerifyPolicy& policy, ReportStep& reached) {
+Result<VerifiedLeaf> verify_leaf(const std::vector<Bytes>& certificates, const VerifyPolicy& policy,
+                                 ReportStep& reached) {
   reached = ReportStep::leaf;
   if (certificates.empty()) return fail(Code::snp_certificate_missing, "report.leaf");
   TRY_LET(Leaf leaf, Leaf::parse(certificates[0]));

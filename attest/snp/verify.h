@@ -1,7 +1,7 @@
-// Verification of an SEV-SNP report: separate steps, each with its own codes, in the order of ReportStep. VerifiedReport is
-// what only verify_report() can make: whoever holds one holds a report that a secure processor signed whose key AMD
-// certified, up to a pinned root. What the values are worth, a reference says (reference.h). No I/O, no clock but the
-// caller's; public data only.
+// Verification of an SEV-SNP report: separate steps, each with its own codes, in the order of ReportStep.
+// VerifiedReport is what only verify_report() can make: whoever holds one holds a report that a secure processor signed
+// whose key AMD certified, up to a pinned root. What the values are worth, a reference says (reference.h). No I/O, no
+// clock but the caller's; public data only.
 #pragma once
 
 #include "attest/snp/certificates.h"
@@ -10,9 +10,9 @@
 namespace cstl::snp {
 
 enum class ReportStep : uint8_t {
-  form,         // report.h: truncated, trailing, snp_report_version, snp_report_unsigned, snp_report_malformed
-  leaf,         // snp_certificate_missing; bad_certificate, snp_certificate_malformed, snp_product (a processor not known)
-  chain,        // snp_chain; certificate_expired, certificate_not_yet_valid
+  form,   // report.h: truncated, trailing, snp_report_version, snp_report_unsigned, snp_report_malformed
+  leaf,   // snp_certificate_missing; bad_certificate, snp_certificate_malformed, snp_product (a processor not known)
+  chain,  // snp_chain; certificate_expired, certificate_not_yet_valid
   revocation,   // certificate_revoked, crl_malformed, crl_signature, crl_expired, crl_not_yet_valid, crl_missing
   signing_key,  // snp_signing_key: VCEK or VLEK, as the report says
   product,      // snp_product
@@ -36,8 +36,8 @@ struct VerifyPolicy {
 // Errors: snp_report_data; bad_value when `expected` is neither.
 Status check_report_data(const Report& report, Bytes expected);
 
-// A leaf that AMD certified, up to a pinned root, and did not revoke: what is slow about verification, and the same for every
-// report of a chip until its TCB changes. Owns. Only verify_leaf() makes one.
+// A leaf that AMD certified, up to a pinned root, and did not revoke: what is slow about verification, and the same for
+// every report of a chip until its TCB changes. Owns. Only verify_leaf() makes one.
 class VerifiedLeaf {
  public:
   Signer kind() const { return kind_; }
@@ -73,8 +73,8 @@ class VerifiedReport {
   Tcb committed_tcb() const { return Tcb::from(report_.committed_tcb, product()); }
   Tcb launch_tcb() const { return Tcb::from(report_.launch_tcb, product()); }
   const VerifiedLeaf& leaf() const { return leaf_; }
-  // Which chip this is: CHIP_ID, or what the VCEK's certificate says if that is masked. A masked report by a VLEK does not
-  // tell.
+  // Which chip this is: CHIP_ID, or what the VCEK's certificate says if that is masked. A masked report by a VLEK does
+  // not tell.
   bool chip_known() const { return leaf_.kind() == Signer::vcek || !report_.chip_masked(); }
   const ChipId& chip_id() const { return report_.chip_masked() ? leaf_.chip_id() : report_.chip_id; }
   int64_t not_before() const { return leaf_.not_before(); }
@@ -92,7 +92,8 @@ class VerifiedReport {
 };
 
 // Steps leaf to revocation. `certificates`: the leaf first, then ASK or ASVK and ARK in any order.
-Result<VerifiedLeaf> verify_leaf(const std::vector<Bytes>& certificates, const VerifyPolicy& policy, ReportStep& reached);
+Result<VerifiedLeaf> verify_leaf(const std::vector<Bytes>& certificates, const VerifyPolicy& policy,
+                                 ReportStep& reached);
 
 // The other steps. `now` must be inside the leaf's validity (then step chain: certificate_expired,
 // certificate_not_yet_valid). `report_data` as for check_report_data(); empty: not compared (a report in a file, say).

@@ -31,23 +31,26 @@ void need(bool ok, const char* what) {
 
 // --- AMD's names and algorithms ------------------------------------------------------------------------------------
 Der pair(const char* oid, uint8_t tag, const std::string& value) {
-  return der_element(der::kSet, {Bytes(der_element(der::kSequence, {Bytes(der_oid(oid)), Bytes(der_element(tag, {Bytes(value)}))}))});
+  return der_element(
+      der::kSet, {Bytes(der_element(der::kSequence, {Bytes(der_oid(oid)), Bytes(der_element(tag, {Bytes(value)}))}))});
 }
 
 Der name(const std::string& common) {
-  return der_element(der::kSequence, {Bytes(pair("2.5.4.11", der::kUtf8, "Engineering")), Bytes(pair("2.5.4.6", der::kPrintable, "US")),
-                                      Bytes(pair("2.5.4.7", der::kUtf8, "Santa Clara")), Bytes(pair("2.5.4.8", der::kUtf8, "CA")),
-                                      Bytes(pair("2.5.4.10", der::kUtf8, "Advanced Micro Devices")),
-                                      Bytes(pair("2.5.4.3", der::kUtf8, common))});
+  return der_element(
+      der::kSequence,
+      {Bytes(pair("2.5.4.11", der::kUtf8, "Engineering")), Bytes(pair("2.5.4.6", der::kPrintable, "US")),
+       Bytes(pair("2.5.4.7", der::kUtf8, "Santa Clara")), Bytes(pair("2.5.4.8", der::kUtf8, "CA")),
+       Bytes(pair("2.5.4.10", der::kUtf8, "Advanced Micro Devices")), Bytes(pair("2.5.4.3", der::kUtf8, common))});
 }
 
 Der pss_algorithm() {
   Der null = der_element(der::kNull, {});
   Der hash = der_element(der::kSequence, {Bytes(der_oid("2.16.840.1.101.3.4.2.2")), Bytes(null)});
   Der mgf = der_element(der::kSequence, {Bytes(der_oid("1.2.840.113549.1.1.8")), Bytes(hash)});
-  Der parameters = der_element(der::kSequence, {Bytes(der_element(der::constructed_context(0), {Bytes(hash)})),
-                                                Bytes(der_element(der::constructed_context(1), {Bytes(mgf)})),
-                                                Bytes(der_element(der::constructed_context(2), {Bytes(der_integer(48))}))});
+  Der parameters =
+      der_element(der::kSequence, {Bytes(der_element(der::constructed_context(0), {Bytes(hash)})),
+                                   Bytes(der_element(der::constructed_context(1), {Bytes(mgf)})),
+                                   Bytes(der_element(der::constructed_context(2), {Bytes(der_integer(48))}))});
   return der_element(der::kSequence, {Bytes(der_oid("1.2.840.113549.1.1.10")), Bytes(parameters)});
 }
 
@@ -58,8 +61,10 @@ struct RsaKey {
 
   RsaKey() {
     mbedtls_pk_init(&pk);
-    FILE* pipe = popen("openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER 2>/dev/null || "
-                       "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER 2>/dev/null", "r");
+    FILE* pipe = popen(
+        "openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER 2>/dev/null || "
+        "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -outform DER 2>/dev/null",
+        "r");
     need(pipe != nullptr, "no openssl");
     Der key(8192);
     key.resize(std::fread(key.data(), 1, key.size(), pipe));
@@ -82,7 +87,8 @@ struct RsaKey {
     need(mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V21, MBEDTLS_MD_SHA384) == 0, "padding");
     Der signature(mbedtls_rsa_get_len(rsa));
     need(mbedtls_rsa_rsassa_pss_sign_ext(rsa, random_callback, nullptr, MBEDTLS_MD_SHA384,
-                                         static_cast<unsigned>(digest->size()), digest->data(), 48, signature.data()) == 0,
+                                         static_cast<unsigned>(digest->size()), digest->data(), 48,
+                                         signature.data()) == 0,
          "PSS");
     return signature;
   }
@@ -96,7 +102,8 @@ RsaKey& ask_key() { static RsaKey key; return key; }
 RsaKey& asvk_key() { static RsaKey key; return key; }
 
 Der signed_by(RsaKey& key, const Der& content) {
-  return der_element(der::kSequence, {Bytes(content), Bytes(pss_algorithm()), Bytes(der_bits(Bytes(key.sign(content))))});
+  return der_element(der::kSequence,
+                     {Bytes(content), Bytes(pss_algorithm()), Bytes(der_bits(Bytes(key.sign(content))))});
 }
 
 struct CertificateFields {
@@ -110,9 +117,10 @@ Der certificate(RsaKey& key, const CertificateFields& fields) {
   Der version = der_element(der::constructed_context(0), {Bytes(der_integer(2))});
   Der validity = der_element(der::kSequence, {Bytes(der_time(fields.not_before)), Bytes(der_time(fields.not_after))});
   Der list = der_element(der::kSequence, {Bytes(fields.extensions)});
-  return signed_by(key, der_element(der::kSequence, {Bytes(version), Bytes(der_integer(fields.serial)), Bytes(pss_algorithm()),
-                                                     Bytes(name(fields.issuer)), Bytes(validity), Bytes(name(fields.subject)),
-                                                     Bytes(fields.spki), Bytes(der_element(der::constructed_context(3), {Bytes(list)}))}));
+  return signed_by(key, der_element(der::kSequence, {Bytes(version), Bytes(der_integer(fields.serial)),
+                                                     Bytes(pss_algorithm()), Bytes(name(fields.issuer)),
+                                                     Bytes(validity), Bytes(name(fields.subject)), Bytes(fields.spki),
+                                                     Bytes(der_element(der::constructed_context(3), {Bytes(list)}))}));
 }
 
 void append(Der* to, const Der& what) { to->insert(to->end(), what.begin(), what.end()); }
@@ -120,11 +128,13 @@ void append(Der* to, const Der& what) { to->insert(to->end(), what.begin(), what
 Der ca_extensions(bool root, const std::string& crl_url) {
   const uint8_t yes[] = {der::kBoolean, 1, 0xff};
   const uint8_t usage[] = {der::kBitString, 2, 1, static_cast<uint8_t>(root ? 0x06 : 0x04)};
-  Der out = der_extension("2.5.29.19", true, der_element(der::kSequence, {Bytes(yes, 3), Bytes(root ? Der() : der_integer(0))}));
+  Der out = der_extension("2.5.29.19", true,
+                          der_element(der::kSequence, {Bytes(yes, 3), Bytes(root ? Der() : der_integer(0))}));
   append(&out, der_extension("2.5.29.15", true, Bytes(usage, sizeof(usage))));
   Der url = der_element(der::context(6), {Bytes(crl_url)});
   Der point = der_element(der::constructed_context(0), {Bytes(der_element(der::constructed_context(0), {Bytes(url)}))});
-  append(&out, der_extension("2.5.29.31", false, der_element(der::kSequence, {Bytes(der_element(der::kSequence, {Bytes(point)}))})));
+  append(&out, der_extension("2.5.29.31", false,
+                             der_element(der::kSequence, {Bytes(der_element(der::kSequence, {Bytes(point)}))})));
   return out;
 }
 
@@ -173,7 +183,8 @@ Der make_chip_key(std::array<uint8_t, 48>* scalar) {
   size_t size = 0;
   need(mbedtls_ecp_gen_keypair(&curve.group, &d, &q, random_callback, nullptr) == 0 &&
            mbedtls_mpi_write_binary(&d, scalar->data(), scalar->size()) == 0 &&
-           mbedtls_ecp_point_write_binary(&curve.group, &q, MBEDTLS_ECP_PF_UNCOMPRESSED, &size, point.data(), point.size()) == 0,
+           mbedtls_ecp_point_write_binary(&curve.group, &q, MBEDTLS_ECP_PF_UNCOMPRESSED, &size, point.data(),
+                                          point.size()) == 0,
        "chip key");
   mbedtls_ecp_point_free(&q);
   mbedtls_mpi_free(&d);
@@ -249,9 +260,12 @@ Der SnpAuthority::crl(const std::vector<uint64_t>& serials, int64_t this_update,
     append(&entries, der_element(der::kSequence, {Bytes(der_integer(serial)), Bytes(der_time(this_update))}));
   Der revoked = entries.empty() ? Der() : der_element(der::kSequence, {Bytes(entries)});
   Der number = der_element(der::kSequence, {Bytes(der_extension("2.5.29.20", false, der_integer(1)))});
-  return signed_by(ark_key(product), der_element(der::kSequence, {Bytes(der_integer(1)), Bytes(pss_algorithm()),
-      Bytes(name(std::string("ARK-") + snp::product_name(product))), Bytes(der_time(this_update)), Bytes(der_time(next_update)),
-      Bytes(revoked), Bytes(der_element(der::constructed_context(0), {Bytes(number)}))}));
+  return signed_by(
+      ark_key(product),
+      der_element(der::kSequence, {Bytes(der_integer(1)), Bytes(pss_algorithm()),
+                                   Bytes(name(std::string("ARK-") + snp::product_name(product))),
+                                   Bytes(der_time(this_update)), Bytes(der_time(next_update)), Bytes(revoked),
+                                   Bytes(der_element(der::constructed_context(0), {Bytes(number)}))}));
 }
 
 Der SnpAuthority::collateral(int64_t this_update, int64_t next_update) const {
@@ -266,7 +280,8 @@ std::string SnpAuthority::chain_pem(Signer kind) const {
   return to_pem(kind == Signer::vlek ? asvk : ask, "CERTIFICATE") + to_pem(ark, "CERTIFICATE");
 }
 
-SnpLeaf::SnpLeaf(Product of_product, Signer of_kind) : kind(of_kind), issuer(of_product), fmc(of_product == Product::turin) {
+SnpLeaf::SnpLeaf(Product of_product, Signer of_kind)
+    : kind(of_kind), issuer(of_product), fmc(of_product == Product::turin) {
   bool vlek = kind == Signer::vlek;
   product_name = std::string(snp::product_name(of_product)) + (vlek ? "" : "-B1");
   subject = vlek ? "SEV-VLEK" : "SEV-VCEK";
@@ -324,7 +339,10 @@ Der SnpChip::encode(const snp::Report& report) {
   put_le(&out, 0x34, 1, 4);
   put_le(&out, 0x38, report.current_tcb, 8);
   put_le(&out, 0x40, report.platform.raw, 8);
-  put_le(&out, 0x48, (report.author_key ? 1u : 0u) | (report.chip_key_masked ? 2u : 0u) | static_cast<uint32_t>(report.signing_key) << 2, 4);
+  put_le(&out, 0x48,
+         (report.author_key ? 1u : 0u) | (report.chip_key_masked ? 2u : 0u) |
+             static_cast<uint32_t>(report.signing_key) << 2,
+         4);
   put(&out, 0x50, report.report_data);
   put(&out, 0x90, report.measurement);
   put(&out, 0xc0, report.host_data);
@@ -364,10 +382,11 @@ void SnpChip::sign_raw(Der* raw) const {
   mbedtls_mpi_init(&r);
   mbedtls_mpi_init(&s);
   uint8_t* at = raw->data() + snp::kReportSigned;
-  need(mbedtls_mpi_read_binary(&d, scalar_.data(), scalar_.size()) == 0 &&
-           mbedtls_ecdsa_sign(&curve.group, &r, &s, &d, digest->data(), digest->size(), random_callback, nullptr) == 0 &&
-           mbedtls_mpi_write_binary_le(&r, at, 72) == 0 && mbedtls_mpi_write_binary_le(&s, at + 72, 72) == 0,
-       "report signature");
+  need(
+      mbedtls_mpi_read_binary(&d, scalar_.data(), scalar_.size()) == 0 &&
+          mbedtls_ecdsa_sign(&curve.group, &r, &s, &d, digest->data(), digest->size(), random_callback, nullptr) == 0 &&
+          mbedtls_mpi_write_binary_le(&r, at, 72) == 0 && mbedtls_mpi_write_binary_le(&s, at + 72, 72) == 0,
+      "report signature");
   mbedtls_mpi_free(&s);
   mbedtls_mpi_free(&r);
   mbedtls_mpi_free(&d);

@@ -1,7 +1,7 @@
-// Stands in for AMD and for a processor with SEV-SNP, which no test machine has: makes ARK, ASK and ASVK per product, the
-// VCEK or VLEK of one chip, CRLs, and reports that this chip signs. Keys are made when first used and live as long as the
-// process; the RSA ones come from openssl (2048 bits: AMD's 4096 take long to make). What it makes goes through the same
-// verification as AMD's, with its own roots pinned:
+// Stands in for AMD and for a processor with SEV-SNP, which no test machine has: makes ARK, ASK and ASVK per product,
+// the VCEK or VLEK of one chip, CRLs, and reports that this chip signs. Keys are made when first used and live as long
+// as the process; the RSA ones come from openssl (2048 bits: AMD's 4096 take long to make). What it makes goes through
+// the same verification as AMD's, with its own roots pinned:
 //
 //   SnpChip chip(snp::Product::genoa);                    // or (product, Signer::vlek)
 //   snp::Report report = chip.report();                   // sound values; change what you like
@@ -58,7 +58,8 @@ class SnpChip {
   explicit SnpChip(const SnpLeaf& leaf);
   // Leaf, ASK or ASVK, ARK.
   const std::vector<Der>& certificates() const { return certificates_; }
-  // The member "snp" of a reference set that accepts what this chip signs of `report`: its launch measurement, this AMD.
+  // The member "snp" of a reference set that accepts what this chip signs of `report`: its launch measurement, this
+  // AMD.
   std::string reference_json(const snp::Report& report) const;
   // A report of version 3 (CPUID named) with this chip's id and TCB, VMPL 0, policy without debug; REPORT_DATA is zero.
   snp::Report report() const;

@@ -1,6 +1,7 @@
 // Known answers are those of sev-snp-measure (github.com/virtee/sev-snp-measure, tests/test_guest.py, and
-// sev-snp-measure-go, guest/guest_test.go), an independent tool whose values agree with reports of real machines. They start
-// from the digest after the firmware's pages, which it publishes too; the metadata are those of its firmware images.
+// sev-snp-measure-go, guest/guest_test.go), an independent tool whose values agree with reports of real machines. They
+// start from the digest after the firmware's pages, which it publishes too; the metadata are those of its firmware
+// images.
 #include "attest/predict/snp_launch.h"
 
 #include <doctest/doctest.h>
@@ -134,12 +135,14 @@ TEST_CASE("launch digests are what sev-snp-measure publishes") {
   SnpLaunch launch;
   launch.vcpus = 2;
   launch.hypervisor = Hypervisor::ec2;
-  CHECK(rest_of_launch("a58211791a556a630a4319dc9e2ea96cc0e9784dd9f20a4fadf81b26c98d163fcdcb6703884bbbb80d7b1de45b3d84d0", ec2,
-                       launch) ==
-        "4c6e33087d08fa770259484dddbef367086a15c3e2cf10038dc97229d39c942671c2e22b300178f8de594a3f2fa59303");
-  CHECK(rest_of_launch("2027a27bb9f7acfd280e4c7bd68a73973b94bf0756e5b282e004b9395f597b8d0eb4defa7d8f6549375aa4d2b146f0f3", ec2,
-                       launch) ==
-        "c2c84b9364fc9f0f54b04534768c860c6e0e386ad98b96e8b98eca46ac8971d05c531ba48373f054c880cfd1f4a0a84e");
+  CHECK(
+      rest_of_launch("a58211791a556a630a4319dc9e2ea96cc0e9784dd9f20a4fadf81b26c98d163fcdcb6703884bbbb80d7b1de45b3d84d0",
+                     ec2, launch) ==
+      "4c6e33087d08fa770259484dddbef367086a15c3e2cf10038dc97229d39c942671c2e22b300178f8de594a3f2fa59303");
+  CHECK(
+      rest_of_launch("2027a27bb9f7acfd280e4c7bd68a73973b94bf0756e5b282e004b9395f597b8d0eb4defa7d8f6549375aa4d2b146f0f3",
+                     ec2, launch) ==
+      "c2c84b9364fc9f0f54b04534768c860c6e0e386ad98b96e8b98eca46ac8971d05c531ba48373f054c880cfd1f4a0a84e");
 }
 
 // 56860, 8.17: DIGEST_NEW = SHA-384(DIGEST_CUR ‖ CONTENTS ‖ LENGTH ‖ PAGE_TYPE ‖ IMI_PAGE ‖ VMPL permissions ‖ GPA).

@@ -52,8 +52,9 @@ TEST_CASE("stapled collateral has one encoding, and its CRLs count") {
   CHECK(collateral->crls().size() == 2);
   CHECK(Collateral::decode({})->crls().empty());
   CHECK(Collateral::decode(entry(2, two))->crls().size() == 1);
-  for (const Der& bad : {entry(0, one), entry(3, one), entry(32, one), entry(1, one) + entry(1, one),
-                         entry(2, one) + entry(1, one), entry(1, {}), Der{1}, Der{1, 0, 0, 0, 2, 0}, Der{1, 0xff, 0, 0, 0}}) {
+  for (const Der& bad :
+       {entry(0, one), entry(3, one), entry(32, one), entry(1, one) + entry(1, one), entry(2, one) + entry(1, one),
+        entry(1, {}), Der{1}, Der{1, 0, 0, 0, 2, 0}, Der{1, 0xff, 0, 0, 0}}) {
     CHECK(Collateral::decode(bad).code() == Code::snp_collateral_malformed);
   }
   for (size_t size = 1; size < both.size(); ++size) {
@@ -88,9 +89,10 @@ TEST_CASE("the host's certificate table gives what evidence carries") {
   Der tiny(100);
   CHECK(decoded->evidence_items(Signer::vcek, tiny).code() == Code::too_long);
   CHECK(CertificateTable::decode(table_entry(kEnd, 0, 0))->vcek.empty());
-  for (const Der& bad : {Der(), Der(23), table_entry(kVlekGuid, 0, 8), table_entry(kVlekGuid, 49, 0) + table_entry(kEnd, 0, 0),
-                         table_entry(kVlekGuid, 8, 0xffffffff) + table_entry(kEnd, 0, 0),
-                         table_entry(kVlekGuid, 0, 1) + table_entry(kVlekGuid, 0, 1) + table_entry(kEnd, 0, 0)}) {
+  for (const Der& bad :
+       {Der(), Der(23), table_entry(kVlekGuid, 0, 8), table_entry(kVlekGuid, 49, 0) + table_entry(kEnd, 0, 0),
+        table_entry(kVlekGuid, 8, 0xffffffff) + table_entry(kEnd, 0, 0),
+        table_entry(kVlekGuid, 0, 1) + table_entry(kVlekGuid, 0, 1) + table_entry(kEnd, 0, 0)}) {
     CHECK(CertificateTable::decode(bad).code() == Code::snp_collateral_malformed);
   }
 }
@@ -113,7 +115,9 @@ TEST_CASE("a folder makes a bare report verify") {
   const SnpAuthority& authority = SnpAuthority::of(Product::turin);
   Report report = chip.report();
   CHECK(read_collateral(folder, report, Product::turin).code() == Code::not_found);
-  auto put = [&](const std::string& name, Bytes bytes) { REQUIRE(write_file_durably((folder + "/" + name).c_str(), bytes).ok()); };
+  auto put = [&](const std::string& name, Bytes bytes) {
+    REQUIRE(write_file_durably((folder + "/" + name).c_str(), bytes).ok());
+  };
   put(chain_file(Product::turin, Signer::vcek), authority.chain_pem(Signer::vcek));
   auto files = read_collateral(folder, report, Product::turin);
   REQUIRE(files.ok());

@@ -42,17 +42,21 @@ std::string times(const char* pair, int n) {
 }  // namespace
 
 TEST_CASE("a reference of SEV-SNP is the same after writing and reading") {
-  const std::string full = R"({"roots": [")" + times("11", 32) + R"("], "crl": "required", "products": ["Milan", "Turin"],
-    "measurements": [")" + times("ab", 48) + R"(", ")" + times("cd", 48) + R"("],
+  const std::string full = R"({"roots": [")" + times("11", 32) +
+                           R"("], "crl": "required", "products": ["Milan", "Turin"],
+    "measurements": [")" + times("ab", 48) +
+                           R"(", ")" + times("cd", 48) + R"("],
     "tcb": {"current": {"snp": 5}, "reported": {"microcode": 60}, "committed": {"bootloader": 3, "tee": 1},
             "launch": {"fmc": 1, "bootloader": 4, "tee": 2, "snp": 22, "microcode": 213}},
     "policy": {"debug": true, "migration_agent": true, "smt": false, "cxl": false, "single_socket": true,
                "memory_aes_256_xts": true, "rapl_disabled": true, "ciphertext_hiding": true, "page_swap_disabled": true,
                "abi": "1.55"},
     "platform": {"smt": false, "ecc": true, "tsme": true, "alias_check": true, "rapl_disabled": true, "ciphertext_hiding": true},
-    "vmpl": 2, "guest_svn": 7, "host_data": [")" + times("22", 32) + R"("], "family_ids": [")" + times("33", 16) + R"("],
-    "image_ids": [")" + times("44", 16) + R"("], "id_keys": [")" + times("55", 48) + R"("], "author_keys": [")" +
-    times("66", 48) + R"("], "chips": [")" + times("77", 64) + R"("], "providers": ["Amazon"]})";
+    "vmpl": 2, "guest_svn": 7, "host_data": [")" +
+                           times("22", 32) + R"("], "family_ids": [")" + times("33", 16) + R"("],
+    "image_ids": [")" + times("44", 16) +
+                           R"("], "id_keys": [")" + times("55", 48) + R"("], "author_keys": [")" + times("66", 48) +
+                           R"("], "chips": [")" + times("77", 64) + R"("], "providers": ["Amazon"]})";
   auto reference = parse(full);
   REQUIRE(reference.ok());
   CHECK(reference->names_software());
@@ -62,8 +66,9 @@ TEST_CASE("a reference of SEV-SNP is the same after writing and reading") {
   auto again = parse(once);
   REQUIRE(again.ok());
   CHECK(again->to_json().dump() == once);
-  for (const char* member : {"roots", "crl", "products", "measurements", "tcb", "policy", "platform", "vmpl", "guest_svn",
-                             "host_data", "family_ids", "image_ids", "id_keys", "author_keys", "chips", "providers"}) {
+  for (const char* member :
+       {"roots", "crl", "products", "measurements", "tcb", "policy", "platform", "vmpl", "guest_svn", "host_data",
+        "family_ids", "image_ids", "id_keys", "author_keys", "chips", "providers"}) {
     INFO(member);
     CHECK(reference->to_json().contains(member));
     CHECK(reference->to_json()[member] == (*parse_json(full, 1 << 20))[member].get<nlohmann::json>());

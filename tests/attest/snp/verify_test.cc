@@ -1,5 +1,6 @@
-// The real report and its VCEK come from a Debian package (tools/deps/evidence.sh); CSTL_EVIDENCE names where it is. The
-// rest comes from a made-up AMD (tests/harness/snp_platform.h), through the same verification with other roots pinned.
+// The real report and its VCEK come from a Debian package (tools/deps/evidence.sh); CSTL_EVIDENCE names where it is.
+// The rest comes from a made-up AMD (tests/harness/snp_platform.h), through the same verification with other roots
+// pinned.
 #include "attest/snp/verify.h"
 
 #include <doctest/doctest.h>
@@ -18,7 +19,8 @@ constexpr int64_t kNow = 1767225600;  // 2026-01-01, inside the real VCEK's vali
 Der package_file(const std::string& name) {
   const char* root = std::getenv("CSTL_EVIDENCE");
   REQUIRE_MESSAGE(root != nullptr, "set CSTL_EVIDENCE to what tools/deps/evidence.sh --print-prefix prints");
-  auto file = read_file((std::string(root) + "/usr/share/gocode/src/github.com/google/go-sev-guest/verify/" + name).c_str(), 65536);
+  auto file = read_file(
+      (std::string(root) + "/usr/share/gocode/src/github.com/google/go-sev-guest/verify/" + name).c_str(), 65536);
   REQUIRE(file.ok());
   return *file;
 }
@@ -69,7 +71,8 @@ Code code_of_flip(size_t byte, int bit) {
     return Code::snp_signature;
   }
   if (byte >= 0x34 && byte < 0x38) return Code::snp_report_unsigned;
-  if (byte == 0x48) return bit < 2 ? Code::snp_signature : bit == 2 ? Code::snp_signing_key : Code::snp_report_malformed;
+  if (byte == 0x48)
+    return bit < 2 ? Code::snp_signature : bit == 2 ? Code::snp_signing_key : Code::snp_report_malformed;
   if (byte > 0x48 && byte < 0x50) return Code::snp_report_malformed;
   if (byte >= 0x180 && byte < 0x188) return Code::snp_tcb_mismatch;
   if (byte >= 0x188 && byte < 0x1a0) return Code::snp_report_malformed;
@@ -109,7 +112,8 @@ TEST_CASE("the real report is refused at another time, with another root, with o
   CHECK(verify(real.report, real.certificates, made_up()).code == Code::snp_chain);
   CHECK(verify(real.report, {real.certificates[0]}, amd()).code == Code::snp_chain);
   CHECK(verify(real.report, {}, amd()).code == Code::snp_certificate_missing);
-  CHECK(verify(real.report, {real.certificates[1], real.certificates[2]}, amd()).code == Code::snp_certificate_malformed);
+  CHECK(verify(real.report, {real.certificates[1], real.certificates[2]}, amd()).code ==
+        Code::snp_certificate_malformed);
   CHECK(verify(real.report, real.certificates, amd(), Bytes(Digest64{})).code == Code::snp_report_data);
   CHECK(verify(real.report, real.certificates, amd(), Bytes(Digest32{1, 2, 3, 4, 5})).code == Code::ok);
   CHECK(verify(real.report, real.certificates, amd(), Bytes("short")).code == Code::bad_value);
@@ -188,7 +192,8 @@ TEST_CASE("made-up chips of every product and both kinds of keys verify") {
         INFO(product_name(product), " ", signer_name(kind), " version ", version);
         report.version = version;
         ReportStep step = ReportStep::form;
-        auto verified = verify_report(chip.sign(report), views(chip.certificates()), made_up(), report.report_data, step);
+        auto verified =
+            verify_report(chip.sign(report), views(chip.certificates()), made_up(), report.report_data, step);
         REQUIRE(verified.ok());
         CHECK(verified->product() == product);
         CHECK(verified->reported_tcb().snp == 22);
@@ -210,13 +215,17 @@ TEST_CASE("each lie of a signed report has its code") {
   };
   const Row rows[] = {
       {"an old version", Code::snp_report_version, ReportStep::form, [](Report& r) { r.version = 1; }},
-      {"policy bit 17 is zero", Code::snp_report_malformed, ReportStep::form, [](Report& r) { r.policy.raw = 0x10000; }},
-      {"a reserved policy bit", Code::snp_report_malformed, ReportStep::form, [](Report& r) { r.policy.raw |= 1ull << 40; }},
+      {"policy bit 17 is zero", Code::snp_report_malformed, ReportStep::form,
+       [](Report& r) { r.policy.raw = 0x10000; }},
+      {"a reserved policy bit", Code::snp_report_malformed, ReportStep::form,
+       [](Report& r) { r.policy.raw |= 1ull << 40; }},
       {"signed by none", Code::snp_report_unsigned, ReportStep::form, [](Report& r) { r.signing_key = Signer::none; }},
-      {"a reserved signing key", Code::snp_report_malformed, ReportStep::form, [](Report& r) { r.signing_key = static_cast<Signer>(4); }},
+      {"a reserved signing key", Code::snp_report_malformed, ReportStep::form,
+       [](Report& r) { r.signing_key = static_cast<Signer>(4); }},
       {"a VLEK", Code::snp_signing_key, ReportStep::signing_key, [](Report& r) { r.signing_key = Signer::vlek; }},
       {"another processor", Code::snp_product, ReportStep::product, [](Report& r) { r.cpuid_model = 1; }},
-      {"a processor that is not known", Code::snp_product, ReportStep::product, [](Report& r) { r.cpuid_family = 0x33; }},
+      {"a processor that is not known", Code::snp_product, ReportStep::product,
+       [](Report& r) { r.cpuid_family = 0x33; }},
       {"another chip", Code::snp_chip_id, ReportStep::chip_id, [](Report& r) { r.chip_id[63] ^= 1; }},
       {"another TCB", Code::snp_tcb_mismatch, ReportStep::tcb, [](Report& r) { r.reported_tcb -= 1; }},
       {"a reserved TCB byte", Code::snp_tcb_mismatch, ReportStep::tcb, [](Report& r) { r.reported_tcb |= 1 << 16; }},
@@ -285,7 +294,8 @@ TEST_CASE("each lie of a certificate has its code") {
     SnpLeaf leaf(Product::turin);
     row.tell(leaf);
     SnpChip chip(leaf);
-    CHECK(code_name(verify(chip.sign(chip.report()), chip.certificates(), made_up()).code) == std::string(code_name(row.code)));
+    CHECK(code_name(verify(chip.sign(chip.report()), chip.certificates(), made_up()).code) ==
+          std::string(code_name(row.code)));
   }
   // The chain of another product, the intermediate of the other kind, another chip's key.
   SnpChip genoa(Product::genoa), other(Product::genoa);
@@ -316,11 +326,13 @@ TEST_CASE("AMD's revocation list counts") {
   forged.back() ^= 1;
   Der cut(fine.begin(), fine.end() - 1);
   struct Row { const char* what; Der* crl; bool required; Code code; };
-  for (const Row& row : {Row{"clean", &fine, true, Code::ok}, Row{"the ASK is revoked", &revoked, false, Code::certificate_revoked},
-                         Row{"the ASVK is revoked", &other_key, true, Code::ok}, Row{"old", &old, false, Code::crl_expired},
-                         Row{"early", &early, false, Code::crl_not_yet_valid}, Row{"another product's", &foreign, true, Code::crl_missing},
-                         Row{"another product's, none needed", &foreign, false, Code::ok},
-                         Row{"forged", &forged, false, Code::crl_signature}, Row{"cut", &cut, false, Code::crl_malformed}}) {
+  for (const Row& row :
+       {Row{"clean", &fine, true, Code::ok}, Row{"the ASK is revoked", &revoked, false, Code::certificate_revoked},
+        Row{"the ASVK is revoked", &other_key, true, Code::ok}, Row{"old", &old, false, Code::crl_expired},
+        Row{"early", &early, false, Code::crl_not_yet_valid},
+        Row{"another product's", &foreign, true, Code::crl_missing},
+        Row{"another product's, none needed", &foreign, false, Code::ok},
+        Row{"forged", &forged, false, Code::crl_signature}, Row{"cut", &cut, false, Code::crl_malformed}}) {
     INFO(row.what);
     std::vector<Bytes> crls{Bytes(*row.crl)};
     VerifyPolicy policy = made_up();
