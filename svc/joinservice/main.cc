@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "crypto/base/log.h"
+#include "crypto/fast_verify.h"
 #include "svc/attester/client.h"
 #include "svc/joinservice/desk.h"
 #include "svc/joinservice/file_store.h"
@@ -350,6 +351,7 @@ Status serve(const Arguments& arguments, Monitor& monitor) {
 }  // namespace cstl
 
 int main(int argc, char** argv) {
+  cstl::FastVerification fast;  // many machines join at once
   return cstl::service_main(argc, argv,
                             {"cstl-joinservice", "Admits attested machines and gives each the keys of its own node.",
                              cstl::kOptions, cstl::serve, cstl::kJoinserviceUid});

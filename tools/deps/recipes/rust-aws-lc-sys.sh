@@ -5,7 +5,7 @@
 # is one object that shows only what fast_verify.cc calls, so that no other name of OpenSSL's family can clash.
 
 build_rust_aws_lc_sys() {
-  cd aws-lc
+  cd aws-lc || return
   SRC=$SRC/aws-lc
   local s2n=third_party/s2n-bignum/s2n-bignum-imported asm=generated-src/linux-x86_64/crypto/fipsmodule f
   local entries=(BN_bin2bn BN_bn2bin_padded BN_cmp BN_free BN_new BN_set_word BN_CTX_free BN_CTX_new BN_MONT_CTX_free
