@@ -126,16 +126,40 @@ std::string extra_archive(std::string_view file, Bytes section) {
 }
 
 // The one initrd that the stub makes of the image's and its own, each part padded to 4.
-Result<Digest32> initrd_digest(const Uki& uki) {
+Result<Digest> initrd_digest(const Uki& uki, HashKind kind) {
   std::string extra = extra_archive("tpm2-pcr-signature.json", uki.find(".pcrsig")) +
                       extra_archive("tpm2-pcr-public-key.pem", uki.find(".pcrpkey")) +
                       extra_archive("os-release", uki.find(".osrel"));
   constexpr std::array<uint8_t, 4> kZeros{};
   auto padding = [&](Bytes part) { return Bytes(kZeros).first((4 - part.size() % 4) % 4); };
   Bytes microcode = uki.find(".ucode"), initrd = uki.find(".initrd");
-  return sha256({microcode, padding(microcode), initrd, padding(initrd), extra});
+  return Hash::of(kind, {microcode, padding(microcode), initrd, padding(initrd), extra});
+}
+
+Result<std::vector<StubEvent>> events_of(const Uki& uki, HashKind kind) {
+  std::vector<StubEvent> out;
+  auto add = [&](uint8_t pcr, Result<Digest> digest, std::string component) -> Status {
+    TRY_LET(Digest value, std::move(digest));
+    out.push_back({pcr, value, std::move(component)});
+    return success();
+  };
+  for (size_t i = 0; i < std::size(kSections); ++i) {
+    if (uki.sections[i].empty() || kSections[i].name == kUnmeasured) continue;
+    Bytes name = std::string_view(kSections[i].name);
+    TRY(add(11, Hash::of(kind, {name, std::array<uint8_t, 1>{}}), std::string("section ") + kSections[i].name));
+    TRY(add(11, Hash::of(kind, {uki.sections[i]}), kSections[i].component));
+  }
+  TRY_LET(std::vector<uint8_t> command_line, command_line_utf16(uki.find(".cmdline")));
+  TRY(add(9, Hash::of(kind, {command_line}), "kernel command line"));
+  TRY(add(9, initrd_digest(uki, kind), "initrd"));
+  return out;
 }
 }  // namespace
+
+Result<std::vector<StubEvent>> predict_stub_events(Bytes file, HashKind kind) {
+  TRY_LET(Uki uki, decode_uki(file));
+  return events_of(uki, kind);
+}
 
 Result<std::vector<PcrReference>> predict_pcrs(Bytes file) {
   TRY_LET(Uki uki, decode_uki(file));
@@ -152,19 +176,12 @@ Result<std::vector<PcrReference>> predict_pcrs(Bytes file) {
   TRY(pcr4.add(kernel, "kernel"));
 
   Measured pcr9(9, "kernel command line and initrd");
-  TRY_LET(std::vector<uint8_t> command_line, command_line_utf16(uki.find(".cmdline")));
-  TRY_LET(Digest32 options, sha256({command_line}));
-  TRY(pcr9.add(options, "kernel command line"));
-  TRY_LET(Digest32 initrd, initrd_digest(uki));
-  TRY(pcr9.add(initrd, "initrd"));
-
   Measured pcr11(11, "sections of the unified kernel image");
-  for (size_t i = 0; i < std::size(kSections); ++i) {
-    if (uki.sections[i].empty() || kSections[i].name == kUnmeasured) continue;
-    TRY_LET(Digest32 name, sha256({Bytes(std::string_view(kSections[i].name)), std::array<uint8_t, 1>{}}));
-    TRY(pcr11.add(name, std::string("section ") + kSections[i].name));
-    TRY_LET(Digest32 contents, sha256({uki.sections[i]}));
-    TRY(pcr11.add(contents, kSections[i].component));
+  TRY_LET(std::vector<StubEvent> events, events_of(uki, HashKind::sha256));
+  for (StubEvent& event : events) {
+    Digest32 digest{};
+    std::memcpy(digest.data(), Bytes(event.digest).data(), digest.size());
+    TRY((event.pcr == 9 ? pcr9 : pcr11).add(digest, std::move(event.component)));
   }
 
   Measured pcr12(12, "command line override, credentials or addons");

@@ -38,6 +38,15 @@ struct PeImage {
 // it. Errors: image_malformed, crypto_failed.
 Result<Digest32> authenticode_sha256(const PeImage& image);
 
+// What systemd-stub and the Linux EFI stub measure into PCRs 11 and 9, in the order of the boot, in the bank of `kind`.
+struct StubEvent {
+  uint8_t pcr = 0;
+  Digest digest;
+  std::string component;
+};
+// Errors: as of predict_pcrs().
+Result<std::vector<StubEvent>> predict_stub_events(Bytes uki, HashKind kind);
+
 // PCRs 4, 9, 11 and 12, ascending, enforced, each with its one expected value, its component and its events.
 // Errors: image_malformed, unsupported, too_long, crypto_failed.
 Result<std::vector<PcrReference>> predict_pcrs(Bytes uki);

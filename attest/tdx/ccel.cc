@@ -18,16 +18,4 @@ Status check_replay(const tpm::EventLog& log, const Rtmrs& quoted, uint32_t& rtm
   return success();
 }
 
-Status extend(Digest48& rtmr, const Digest48& digest) {
-  TRY_LET(rtmr, sha384({rtmr, digest}));
-  return success();
-}
-
-Result<Digest48> cluster_rtmr(const Digest32& cluster_id) {
-  Digest48 out{};
-  TRY_LET(Digest48 digest, sha384({cluster_id}));
-  TRY(extend(out, digest));
-  return out;
-}
-
 }  // namespace cstl::tdx

@@ -19,10 +19,4 @@ int rtmr_of_pcr(uint32_t pcr);
 // Errors: rtmr_replay; `rtmr` is then the first that does not.
 Status check_replay(const tpm::EventLog& log, const Rtmrs& quoted, uint32_t& rtmr);
 
-// SHA-384(register ‖ digest), as TDG.MR.RTMR.EXTEND does it. Errors: crypto_failed.
-Status extend(Digest48& rtmr, const Digest48& digest);
-
-// The value of RTMR3 once the machine is in the cluster: zeros extended with SHA-384(clusterID), once.
-Result<Digest48> cluster_rtmr(const Digest32& cluster_id);
-
 }  // namespace cstl::tdx

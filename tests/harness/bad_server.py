@@ -4,6 +4,7 @@
 usage: bad_server.py CERTIFICATE KEY
 Prints port=… (TLS) and plain=… (no TLS), then ready; ends with its standard input. Commands, each answered with `done`:
   file PATH NAME     serve the file PATH as /files/NAME, with Range
+  header NAME TEXT   send the header line TEXT (percent signs stay) with that file
   reset              forget what was counted
   token TEXT         what /token/… wants as bearer token; else 401
 """
@@ -15,6 +16,7 @@ import threading
 import time
 
 files = {}
+file_headers = {}
 counts = {}
 wanted_token = ["good"]
 lock = threading.Lock()
@@ -39,9 +41,10 @@ def serve_file(c, name, headers, cut=None):
     if wanted.startswith("bytes=") and wanted.endswith("-"):
         start = int(wanted[6:-1])
     body = data[start:]
-    status, extra = b"200 OK", b""
+    status, extra = b"200 OK", file_headers.get(name, b"")
     if wanted:
-        status, extra = b"206 Partial Content", b"Content-Range: bytes %d-%d/%d\r\n" % (start, len(data) - 1, len(data))
+        status = b"206 Partial Content"
+        extra += b"Content-Range: bytes %d-%d/%d\r\n" % (start, len(data) - 1, len(data))
     if start >= len(data) and wanted:
         answer(c, b"416 Range Not Satisfiable", b"")
         return True
@@ -214,6 +217,8 @@ def main():
         words = text.split()
         if words[0] == "file":
             files[words[2]] = words[1]
+        elif words[0] == "header":
+            file_headers[words[1]] = text.split(" ", 2)[2].strip().encode() + b"\r\n"
         elif words[0] == "reset":
             counts.clear()
         elif words[0] == "token":

@@ -18,6 +18,10 @@ constexpr std::array<uint8_t, 8> kP256{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
 constexpr std::array<uint8_t, 3> kBasicConstraints{0x55, 0x1d, 0x13};
 constexpr std::array<uint8_t, 3> kKeyUsage{0x55, 0x1d, 0x0f};
 constexpr std::array<uint8_t, 3> kCrlNumber{0x55, 0x1d, 0x14};
+constexpr std::array<uint8_t, 3> kSubjectKeyId{0x55, 0x1d, 0x0e};
+constexpr std::array<uint8_t, 3> kAuthorityKeyId{0x55, 0x1d, 0x23};
+constexpr std::array<uint8_t, 3> kDistributionPoints{0x55, 0x1d, 0x1f};
+constexpr std::string_view kListUrl = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
 constexpr std::string_view kRootName = "Intel SGX Root CA";
 constexpr uint8_t kRootSerial = 1, kCaSerial = 2, kLeafSerial = 3, kSignerSerial = 4;
 constexpr int64_t kDay = 86400;
@@ -36,6 +40,17 @@ SigningKey key_of(uint8_t seed, std::string_view name) {
 
 Der algorithm() { return sequence({oid(kEcdsaSha256)}); }
 Der spki(const SigningKey& key) { return sequence({sequence({oid(kEcPublicKey), oid(kP256)}), bits(Bytes(key.point()).copy())}); }
+
+// As RFC 5280 (4.2.1.2) leaves it to the issuer; Intel takes the same 20 bytes for serial and key id.
+Der key_id(const SigningKey& key) {
+  constexpr size_t kSize = 20;
+  return Bytes(must(sha256({Bytes(spki(key))}))).first(kSize).copy();
+}
+
+Der distribution_point() {
+  Der name = tlv(der::constructed_context(0), tlv(der::context(6), Bytes(kListUrl).copy()));
+  return sequence({sequence({tlv(der::constructed_context(0), name)})});
+}
 
 P256Signature sign(const SigningKey& key, Bytes message) { return must(key.sign(must(sha256({message})))); }
 
@@ -107,7 +122,10 @@ Der TdxPlatform::certificate(std::string_view subject, const SigningKey& key, st
                              const SigningKey& issuer_key, uint8_t serial, bool authority, const Der& extra) const {
   Der usage = tlv(der::kBitString, authority ? Der{1, 0x06} : Der{6, 0xc0});  // keyCertSign, cRLSign; or digitalSignature
   Der constraints = authority ? sequence({tlv(der::kBoolean, {0xff})}) : sequence({});
-  Der extensions = sequence({extension(kKeyUsage, true, usage), extension(kBasicConstraints, true, constraints), extra});
+  Der extensions = sequence({extension(kAuthorityKeyId, false, sequence({tlv(der::context(0), key_id(issuer_key))})),
+                             extension(kDistributionPoints, false, distribution_point()),
+                             extension(kSubjectKeyId, false, octets(key_id(key))), extension(kKeyUsage, true, usage),
+                             extension(kBasicConstraints, true, constraints), extra});
   Der to_be_signed = sequence({tlv(der::constructed_context(0), integer(2u)), integer(serial), algorithm(), name(issuer),
                                sequence({make::time(facts.not_before), make::time(facts.not_after)}), name(subject),
                                spki(key), tlv(der::constructed_context(3), extensions)});
@@ -119,7 +137,10 @@ Der TdxPlatform::list(std::string_view issuer, const SigningKey& key, int64_t no
   for (uint8_t serial : serials) put(revoked, sequence({integer(serial), make::time(now - kDay)}));
   Der to_be_signed = sequence({integer(1u), algorithm(), name(issuer), make::time(now - kDay), make::time(now + 29 * kDay),
                                revoked.empty() ? Der{} : tlv(der::kSequence, revoked),
-                               tlv(der::constructed_context(0), sequence({extension(kCrlNumber, false, integer(1u))}))});
+                               tlv(der::constructed_context(0),
+                                   sequence({extension(kCrlNumber, false, integer(1u)),
+                                             extension(kAuthorityKeyId, false,
+                                                       sequence({tlv(der::context(0), key_id(key))}))}))});
   return sign_der(key, to_be_signed);
 }
 

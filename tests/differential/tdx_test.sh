@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Our verification of TDX quotes and Google's (go-tdx-guest, from Debian) give the same verdicts: for Intel's production quote
+# with a bit of every byte flipped, cut and shuffled, and for quotes and collateral of a made-up Intel, sound, lying, and
+# mutated. Where they differ, tests/differential/tdx/cases.cc says why; we are then the stricter one, or read more.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tools/deps/evidence.sh
+tools/deps/go.sh
+CSTL_EVIDENCE=$(tools/deps/evidence.sh --print-prefix)
+GOROOT=$(tools/deps/go.sh --print-prefix)
+export CSTL_EVIDENCE GOROOT GOPATH=$CSTL_EVIDENCE/usr/share/gocode
+export GO111MODULE=off GOTOOLCHAIN=local GOFLAGS='' CGO_ENABLED=0 GOCACHE=${GOCACHE:-$PWD/build/go-cache}
+build=${CSTL_BUILD:-build/release}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+ninja -C "$build" tdx_cases >"$tmp/build.log" 2>&1 || { cat "$tmp/build.log"; exit 1; }
+"$GOROOT/bin/go" build -o "$tmp/verify" tests/differential/tdx/verify.go
+"$build/tdx_cases" "$tmp/cases" "$tmp/ours"
+"$tmp/verify" "$tmp/cases" >"$tmp/theirs" 2>/dev/null
+
+# "must" differs in every case; "may" only where we refuse what they take.
+paste -d '\t' "$tmp/ours" "$tmp/theirs" | awk -F '\t' '
+  {
+    split($1, mine, " ")
+    ours = mine[1] == "ok"; theirs = $2 == "ok"; tag = mine[2]
+    accepted += ours
+    if (tag ~ /^must:/) good = ours != theirs
+    else if (tag ~ /^may:/) good = ours == theirs || theirs
+    else good = ours == theirs
+    if (ours != theirs) tags[tag]++
+    if (!good) { if (bad < 20) print "case " NR ": " $1 " | " $2; bad++ }
+  }
+  END {
+    for (tag in tags) print "  " tag ": " tags[tag] " differ"
+    print NR " cases, " accepted " accepted by us, " bad + 0 " unexplained differences"
+    exit bad > 0 || NR < 10000 || accepted < 20
+  }'
+[ "$(wc -l <"$tmp/ours")" = "$(wc -l <"$tmp/theirs")" ]
