@@ -10,7 +10,7 @@
 finish_set() {
   local lib share
   lib=(usr/lib/go-*) share=(usr/share/go-*)
-  [ ${#lib[@]} -eq 1 ] && [ ${#share[@]} -eq 1 ] || die "go: expected one toolchain"
+  [ "${#lib[@]}:${#share[@]}" = 1:1 ] || die "go: expected one toolchain"
   cp -a -- "${share[0]}/src" "${share[0]}/lib" "${lib[0]}/bin" "${lib[0]}/pkg" "${lib[0]}/VERSION" "${lib[0]}/go.env" .
   rm -- pkg/include
   cp -a -- "${share[0]}/pkg/include" pkg/include
