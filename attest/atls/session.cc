@@ -153,6 +153,7 @@ struct Session::Impl {
   Status on_evidence(Bytes body) {
     got_evidence = true;
     TRY_LET(Digest32 binding, atls_binding(other(config.side), exporter, nonce, peer_spki));
+    if (config.on_evidence) config.on_evidence(binding, body);
     const double began = monotonic_seconds();
     verdict = appraise(body, binding, *config.demand);
     appraisal_seconds = monotonic_seconds() - began;

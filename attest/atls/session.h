@@ -68,6 +68,7 @@ struct SessionConfig {
   const TlsIdentity* identity = nullptr;   // outlives the session
   const AppraisalPolicy* demand = nullptr; // nullptr: no evidence is demanded; read once, when the peer's evidence arrives
   QuoteBatch* attester = nullptr;          // nullptr: this side cannot attest
+  std::function<void(const Digest32& binding, Bytes evidence)> on_evidence;  // the peer's, before it is appraised; may be empty
   bool require_attesting = false;          // fail (evidence_demanded… as peer_refused) if the peer does not demand ours
   int handshake_ms = 10000;                // per phase
   int evidence_ms = 30000;

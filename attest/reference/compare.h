@@ -24,6 +24,7 @@ struct Endorsement {
 struct Machine {
   Evidence evidence;
   Digest32 qualifier{};
+  std::optional<Bytes> foreign_nonce;        // what the quote must sign in its place: evidence that other tools made
   Endorsement endorsement;
   std::optional<tpm::VerifiedQuote> quote;   // of variants with a TPM
   std::optional<tpm::Public> ak;             // its key, decoded

@@ -63,6 +63,10 @@ void compare_endorsement(const Machine& machine, Comparison& out) {
   out.add(std::move(claim), code);
 }
 
+Bytes nonce_of(const Machine& machine) {
+  return machine.foreign_nonce ? *machine.foreign_nonce : Bytes(machine.qualifier);
+}
+
 // One claim per step that was reached; false when one failed.
 bool add_quote_claims(const Machine& machine, const Result<tpm::VerifiedQuote>& quote, tpm::QuoteStep reached,
                       Verdict& verdict) {
@@ -73,7 +77,7 @@ bool add_quote_claims(const Machine& machine, const Result<tpm::VerifiedQuote>& 
   Claim claim = failed(tpm::quote_step_name(reached), quote.error());
   Result<tpm::Attest> parsed = tpm::Attest::decode(machine.evidence.quote);
   if (parsed.ok() && reached == tpm::QuoteStep::nonce) {
-    claim.expected = to_hex(machine.qualifier);
+    claim.expected = to_hex(nonce_of(machine));
     claim.seen = to_hex(parsed->extra_data);
   }
   if (parsed.ok() && reached == tpm::QuoteStep::digest) claim.expected = to_hex(parsed->pcr_digest);
@@ -110,7 +114,7 @@ bool verify_tpm(Machine& machine, Verdict& verdict) {
   machine.endorsement = read_endorsement(machine.evidence);
   tpm::QuoteStep reached = tpm::QuoteStep::form;
   Result<tpm::VerifiedQuote> quote =
-      tpm::verify_quote(machine.evidence, machine.qualifier, machine.endorsement.key.modulus, reached);
+      tpm::verify_quote(machine.evidence, nonce_of(machine), machine.endorsement.key.modulus, reached);
   if (!add_quote_claims(machine, quote, reached, verdict)) return false;
   verdict.code = Code::ok;
   verdict.pcrs = quote->pcrs();

@@ -27,7 +27,7 @@ constexpr Prefix kPrefixes[] = {
     {"pcr17", Subject::executables},
     {"pcr18", Subject::executables},
     {"pcr19", Subject::executables},
-    {"log.", Subject::executables},
+    {"log.", Subject::form},               // as tdx.ccel
     {"ek.", Subject::identity},
     {"ak.", Subject::identity},
     {"instance", Subject::identity},
@@ -58,6 +58,25 @@ constexpr Prefix kPrefixes[] = {
     {"mrtd", Subject::executables},
     {"quote.", Subject::form},
     {"evidence.", Subject::form},
+    {"snp.form", Subject::form},
+    {"snp.report_data", Subject::form},
+    {"snp.signature", Subject::form},
+    {"snp.signing_key", Subject::form},
+    {"snp.collateral", Subject::hardware},
+    {"snp.provider", Subject::identity},
+    {"tdx.form", Subject::form},
+    {"tdx.report_data", Subject::form},
+    {"tdx.quote_signature", Subject::form},
+    {"tdx.ccel", Subject::form},           // it explains the registers, which have claims of their own
+    {"tdx.platform", Subject::identity},
+    {"tdx.revocation", Subject::hardware},
+    {"nitro.", Subject::identity},
+    {"nitro.pcr", Subject::executables},
+    {"gcp.", Subject::identity},
+    {"azure.", Subject::identity},
+    {"azure.secure_boot", Subject::configuration},
+    {"secure_boot", Subject::configuration},
+    {"tee.", Subject::form},
 };
 
 Subject subject_of(const std::string& name) {
@@ -121,7 +140,10 @@ int8_t whole_failure(Code code) {
     case Code::unsupported:
     case Code::quote_magic:
     case Code::quote_type:
-    case Code::log_malformed: return kUnexpectedEvidence;
+    case Code::log_malformed:
+    case Code::snp_report_version:
+    case Code::snp_report_unsigned:
+    case Code::snp_report_malformed: return kUnexpectedEvidence;
     case Code::quote_key:
     case Code::quote_signature:
     case Code::quote_nonce:
@@ -130,7 +152,14 @@ int8_t whole_failure(Code code) {
     case Code::merkle_path:
     case Code::log_replay:
     case Code::bad_signature:
-    case Code::activation_failed: return kCryptographyFailed;
+    case Code::activation_failed:
+    case Code::snp_signature:
+    case Code::snp_report_data:
+    case Code::tdx_qe_report_signature:
+    case Code::tdx_qe_binding:
+    case Code::tdx_quote_signature:
+    case Code::tdx_report_data:
+    case Code::rtmr_replay: return kCryptographyFailed;
     default: return 0;
   }
 }
@@ -201,7 +230,6 @@ TrustVector trust_vector(const Verdict& verdict) {
   for (const Claim& claim : verdict.claims) {
     Subject subject = subject_of(claim.name);
     if (subject == Subject::form || claim.name == "reference.window" || claim.name == "cluster") continue;
-    if (claim.name == "log.replay") continue;  // it explains the values, which have claims of their own
     const Values& values = kValues[static_cast<size_t>(subject)];
     int8_t value = claim.result == ClaimResult::passed   ? values.passed
                    : claim.result == ClaimResult::warned ? values.warned

@@ -30,6 +30,7 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--max-sessions", "N", "128", "open sessions at a time"},
     {"--cluster", "FOLDER", "/etc/cstl/cluster", "kubernetes: cluster.json, measurement-salt, owner-key, ca-hash"},
     {"--references", "FILE", "/etc/cstl/reference-values/reference-values.json", "kubernetes: what machines must match"},
+    {"--reference-trust", "FILE", "", "who must sign what machines must match; '': nobody"},
     {"--pki", "FOLDER", "/etc/cstl/pki", "kubernetes: ca.crt, ca.key, … for control planes"},
     {"--api", "URL", "", "kubernetes: the API server; '' for the service account of this pod"},
     {"--api-ca", "FILE", "", "kubernetes, with --api: PEM of the cluster's CA"},
@@ -75,6 +76,7 @@ struct Frontend {
   Fd listener;
   std::unique_ptr<SocketAttester> attester;
   std::unique_ptr<QuoteBatch> batch;
+  std::optional<TrustPolicy> trust;
   std::optional<ReferenceFile> references;
   AppraisalPolicy policy;
   std::unique_ptr<Server> server;
@@ -84,6 +86,20 @@ struct Frontend {
   Status open(const Arguments& arguments) {
     TRY_LET(identity, TlsIdentity::create());
     TRY_LET(listener, listen_tcp(arguments.get("--listen"), 128));
+    return load_trust(arguments.get("--reference-trust"));
+  }
+
+  // Whoever may replace the reference values must not be able to replace this, too: it is read once.
+  Status load_trust(const std::string& path) {
+    if (path.empty()) return success();
+    TRY_LET(std::vector<uint8_t> text, read_file(path.c_str(), kMaxTrustPolicy));
+    std::string problem;
+    auto parsed = TrustPolicy::parse(Bytes(text).text(), &problem);
+    if (!parsed.ok()) {
+      log_error("trust.bad", parsed.error(), {{"problem", problem}});
+      return parsed.error();
+    }
+    trust = std::move(*parsed);
     return success();
   }
 
@@ -93,7 +109,7 @@ struct Frontend {
     batch = std::make_unique<QuoteBatch>(*attester);
     sessions.watch(*batch);
     std::string problem;
-    auto file = ReferenceFile::open(reference_file, unix_seconds(), &problem);
+    auto file = ReferenceFile::open(reference_file, std::move(trust), unix_seconds(), &problem);
     if (!file.ok()) {
       log_error("references.bad", file.error(), {{"problem", problem}});
       return file.error();

@@ -4,29 +4,53 @@
 
 namespace cstl {
 
-Result<ReferenceFile::Stamp> ReferenceFile::stamp() const {
+Result<ReferenceFile::Stamps> ReferenceFile::stamps() const {
+  auto stamp = [](const struct stat& info) {
+    return Stamp{info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  };
   struct stat info {};
   if (stat(path_.c_str(), &info) != 0) return fail_errno("references.stat");
-  return Stamp{info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  Stamps out = {stamp(info)};
+  for (const std::string& suffix : beside_) {
+    out.push_back(stat((path_ + suffix).c_str(), &info) == 0 ? stamp(info) : Stamp{});
+  }
+  return out;
 }
 
 Status ReferenceFile::load(int64_t now, std::string* problem) {
   TRY_LET(std::vector<uint8_t> text, read_file(path_.c_str(), kMaxReferenceValues));
-  TRY_LET(values_, ReferenceValues::parse(Bytes(text).text(), now, problem));
+  if (!trust_) {
+    TRY_LET(values_, ReferenceValues::parse(Bytes(text).text(), now, problem));
+    return success();
+  }
+  SignatureSource beside = [this](const std::string& suffix) { return read_file((path_ + suffix).c_str(), kMaxTransparencyFile); };
+  TRY_LET(SignedReference opened, open_signed(text, beside, *trust_, remembered_, now, problem));
+  remembered_ = opened.seen;
+  values_ = std::move(opened.values);
   return success();
 }
 
-Result<ReferenceFile> ReferenceFile::open(std::string path, int64_t now, std::string* problem) {
+Result<ReferenceFile> ReferenceFile::open(std::string path, std::optional<TrustPolicy> trust, int64_t now,
+                                          std::string* problem) {
   ReferenceFile file;
   file.path_ = std::move(path);
-  TRY_LET(file.seen_, file.stamp());
+  file.trust_ = std::move(trust);
+  if (file.trust_) {
+    file.beside_ = {".sig", ".bundle"};
+    for (const PublicKey& key : file.trust_->signers) {
+      TRY_LET(std::string id, signer_id(key));
+      file.beside_.push_back("." + id + ".sig");
+      file.beside_.push_back("." + id + ".bundle");
+    }
+  }
+  TRY_LET(file.seen_, file.stamps());
   TRY(file.load(now, problem));
   return file;
 }
 
 Result<bool> ReferenceFile::refresh(int64_t now, std::string* problem) {
-  auto current = stamp();
-  Stamp seen = current.ok() ? *current : Stamp{};  // a file that is gone is one change, too
+  auto current = stamps();
+  Stamps seen = current.ok() ? *current : Stamps();  // a file that is gone is one change, too
   if (seen == seen_) return false;
   seen_ = seen;
   if (!current.ok()) return current.error();

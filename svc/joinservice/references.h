@@ -1,21 +1,25 @@
 // The reference values that a joinservice demands, from a file that may be replaced while it runs. A new file counts
-// only if it parses; a bad one is reported once and the values before it stay in force.
+// only if it parses; a bad one is reported once and the values before it stay in force. With a trust policy it counts only if
+// it is signed as the policy says (attest/reference/signed.h; the signatures lie beside it), and never an older version after
+// a newer one, as far as this process remembers.
 #pragma once
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <string>
 
-#include "attest/reference/values.h"
+#include "attest/reference/signed.h"
 
 namespace cstl {
 
 class ReferenceFile {
  public:
-  // `now`: Unix seconds; `problem` names what is wrong in the file. Errors: those of ReferenceValues::parse, not_found, io.
-  static Result<ReferenceFile> open(std::string path, int64_t now, std::string* problem);
+  // `now`: Unix seconds; `problem` names what is wrong in the file. Errors: those of ReferenceValues::parse or, with a policy,
+  // of open_signed(); not_found, io.
+  static Result<ReferenceFile> open(std::string path, std::optional<TrustPolicy> trust, int64_t now, std::string* problem);
 
-  // Looks whether the file was replaced or changed; cheap when it was not. True: values() are new. An error is given once
+  // Looks whether the file, or a signature beside it, was replaced or changed; cheap when it was not. True: values() are new. An error is given once
   // per change of the file; values() are then what they were.
   Result<bool> refresh(int64_t now, std::string* problem);
 
@@ -31,11 +35,15 @@ class ReferenceFile {
       return inode == o.inode && size == o.size && seconds == o.seconds && nanoseconds == o.nanoseconds;
     }
   };
-  Result<Stamp> stamp() const;
+  using Stamps = std::vector<Stamp>;   // of the document, then of what may lie beside it
+  Result<Stamps> stamps() const;
   Status load(int64_t now, std::string* problem);
 
   std::string path_;
-  Stamp seen_;
+  std::optional<TrustPolicy> trust_;
+  std::vector<std::string> beside_;    // suffixes of the files that the policy looks for
+  SeenReference remembered_;
+  Stamps seen_;
   ReferenceValues values_;
 };
 

@@ -1,10 +1,14 @@
 #include "tools/cstl/client.h"
 
+#include "attest/exchange/evidence_file.h"
+#include "tools/cstl/workspace.h"
+
 
 namespace cstl::cli {
 
 Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
-                                    std::string* detail, Verdict* verdict, int request_ms) {
+                                    std::string* detail, Verdict* verdict, int request_ms,
+                                    std::vector<uint8_t>* saved) {
   Connection out;
   TRY_LET(out.identity, TlsIdentity::create());
   out.policy = std::make_unique<AppraisalPolicy>(policy);
@@ -19,6 +23,11 @@ Result<Connection> connect_attested(const std::string& endpoint, const Appraisal
   config.identity = out.identity.get();
   config.demand = out.policy.get();
   config.request_ms = request_ms;
+  if (saved != nullptr) {
+    config.on_evidence = [saved](const Digest32& binding, Bytes evidence) {
+      *saved = SavedEvidence{unix_now(), binding, evidence}.encode();
+    };
+  }
   TRY_LET(out.session, Session::create(std::move(*fd), config));
   Status opened = drive_to_open(*out.session, nullptr);
   const Verdict* seen = out.session->peer_verdict();

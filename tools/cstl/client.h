@@ -20,9 +20,11 @@ constexpr int kRequestMs = 180000;
 
 // `endpoint` is a literal address and port. On error `detail` holds the peer's reason or the verdict's summary, and
 // `verdict` (if not null) is filled as far as appraisal came. `policy.values` must outlive the connection.
-// `request_ms`: how long the peer may stay silent afterwards.
+// `request_ms`: how long the peer may stay silent afterwards. `saved` (may be null) gets the evidence as a file keeps it
+// (attest/exchange/evidence_file.h), also when it does not pass.
 Result<Connection> connect_attested(const std::string& endpoint, const AppraisalPolicy& policy, int timeout_ms,
-                                    std::string* detail, Verdict* verdict = nullptr, int request_ms = kRequestMs);
+                                    std::string* detail, Verdict* verdict = nullptr, int request_ms = kRequestMs,
+                                    std::vector<uint8_t>* saved = nullptr);
 
 // Whether aTLS answers at `endpoint` at all: says nothing about the machine behind it. A forwarded port accepts
 // connections even when nothing listens behind it, so the handshake is what counts.

@@ -45,6 +45,7 @@ class Arguments {
 struct Context {
   std::string workspace = ".";
   bool json = false;
+  bool ear = false;      // -o ear: of verify alone
   Arguments arguments;
 };
 
@@ -58,7 +59,8 @@ struct Command {
 };
 
 // The commands, defined in their own files.
-extern const Command kBundleCreate, kBundleShow, kConfigGenerate, kMeasure, kInit, kVerify, kStatus, kRecover, kMini,
+extern const Command kBundleCreate, kBundleShow, kConfigGenerate, kEvidenceShow, kInit, kMeasure, kMini, kRecover,
+    kReferenceExport, kReferenceImport, kReferenceKeygen, kReferenceSign, kReferenceTrust, kReferenceVerify, kStatus, kVerify,
     kVersion;
 
 // Prints progress on stderr ("· booting control-plane-0"); nothing with -o json.

@@ -81,6 +81,7 @@ std::string config_template(const std::string& name, bool kubernetes) {
       "name: " + name + "              # of the cluster: lower-case letters, digits, dashes\n"
       "variant: qemu-vtpm         # how machines attest; see docs/attestation.md\n"
       "reference_values: reference-values.json   # what machines are compared with: cstl measure makes it\n"
+      "# reference_trust: reference-trust.json    # whose signatures it must carry: cstl reference trust makes it\n"
       "\n"
       "# The init server of the first control plane, for clusters that mini does not run:\n"
       "# init_endpoint: 192.0.2.10:9000\n"
@@ -113,7 +114,7 @@ Result<Config> parse_config(std::string_view text, std::string* problem) {
   problem->clear();
   TRY_LET(json document, parse_yaml(text, problem));
   JsonObject root(document, Code::config_malformed, "", problem);
-  TRY(root.members({"cstl", "name", "variant", "reference_values", "init_endpoint", "init_secret_file", "kubernetes",
+  TRY(root.members({"cstl", "name", "variant", "reference_values", "reference_trust", "init_endpoint", "init_secret_file", "kubernetes",
                     "kubectl", "mini"}));
   TRY(root.literal("cstl", "config/1"));
   Config out;
@@ -124,6 +125,7 @@ Result<Config> parse_config(std::string_view text, std::string* problem) {
   if (!variant.ok() || !variant_implemented(*variant)) return root.wrong("variant", "is not one that this build verifies");
   out.variant = *variant;
   TRY_LET(out.reference_values, root.text("reference_values", kMaxPath));
+  TRY_LET(out.reference_trust, root.optional_text("reference_trust", kMaxPath));
   TRY_LET(out.init_endpoint, root.optional_text("init_endpoint", kMaxEndpoint));
   TRY_LET(out.init_secret_file, root.optional_text("init_secret_file", kMaxPath));
   TRY_LET(out.kubectl, root.optional_text("kubectl", kMaxPath));

@@ -18,6 +18,7 @@ struct Config {
   std::string name;                    // RFC 1123 label
   Variant variant = Variant::qemu_vtpm;
   std::string reference_values;        // path, relative to the workspace
+  std::string reference_trust;         // path of the trust policy; empty: the file is trusted as it is
   std::string init_endpoint;           // of the first control plane; empty until known
   std::string init_secret_file;        // path; empty: the one that mini made
   std::optional<ClusterConfig> kubernetes;  // nullopt: a cluster without Kubernetes

@@ -11,8 +11,10 @@
 namespace cstl::cli {
 namespace {
 
-const Command* const kCommands[] = {&kConfigGenerate, &kMeasure, &kInit,         &kVerify,     &kStatus,
-                                    &kRecover,        &kMini,    &kBundleCreate, &kBundleShow, &kVersion};
+const Command* const kCommands[] = {
+    &kConfigGenerate, &kMeasure,         &kReferenceKeygen, &kReferenceSign,   &kReferenceTrust, &kReferenceVerify,
+    &kReferenceImport, &kReferenceExport, &kInit,            &kVerify,          &kEvidenceShow,   &kStatus,
+    &kRecover,        &kMini,            &kBundleCreate,    &kBundleShow,      &kVersion};
 
 void print_overview() {
   std::printf("Usage: cstl [-C DIR] [-o text|json] COMMAND [OPTIONS]\n\nCommands:\n");
@@ -20,7 +22,7 @@ void print_overview() {
   std::printf(
       "\nGlobal options:\n"
       "  -C, --workspace DIR   folder with cstl-conf.yaml and the other files of the cluster (default: .)\n"
-      "  -o, --output FORMAT   text (default) or json\n"
+      "  -o, --output FORMAT   text (default) or json; of verify also ear: a signed attestation result\n"
       "  -h, --help            this text, or that of COMMAND\n"
       "\nExit codes: 0 done, 1 failed, 2 usage, 3 configuration or workspace, 4 unreachable, 5 attestation failed,\n"
       "6 refused by the peer, 7 virtual machine. `cstl COMMAND --help` explains each command.\n");
@@ -68,8 +70,9 @@ int run(int argc, char** argv) {
       context.workspace = argv[++i];
     } else if (takes_value) {
       std::string format = argv[++i];
-      if (format != "text" && format != "json") return usage(context, "-o takes text or json");
+      if (format != "text" && format != "json" && format != "ear") return usage(context, "-o takes text, json or ear");
       context.json = format == "json";
+      context.ear = format == "ear";
     } else {
       words.push_back(word);
     }
@@ -80,6 +83,7 @@ int run(int argc, char** argv) {
     print_overview();
     return help ? kExitOk : kExitUsage;
   }
+  if (context.ear && command != &kVerify) return usage(context, "-o ear is for cstl verify");
   if (help) {
     print_help(*command);
     return kExitOk;

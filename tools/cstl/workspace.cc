@@ -11,6 +11,7 @@
 #include "crypto/base/fd.h"
 #include "crypto/base/json_object.h"
 #include "svc/wire/join.h"
+#include "tools/cstl/reference.h"
 #include "tools/cstl/yaml.h"
 
 namespace cstl::cli {
@@ -169,11 +170,15 @@ Result<Owner> load_owner(const std::string& workspace, std::string* problem) {
 Result<ReferenceValues> load_reference_values(const std::string& workspace, const std::string& path,
                                               std::string* json_text, std::string* problem) {
   std::string chosen = path;
-  if (chosen.empty()) {
+  std::string trust;
+  // With a path of its own, a workspace without configuration will do; a bad configuration never does.
+  if (chosen.empty() || access(config_path(workspace).c_str(), F_OK) == 0) {
     TRY_LET(Config config, load_config(workspace, problem));
-    chosen = in_workspace(workspace, config.reference_values);
+    if (chosen.empty()) chosen = in_workspace(workspace, config.reference_values);
+    if (!config.reference_trust.empty()) trust = in_workspace(workspace, config.reference_trust);
   }
   TRY_LET(*json_text, read_text(chosen, kMaxReferenceValues, problem));
+  if (!trust.empty()) return open_and_remember(workspace, chosen, trust, *json_text, problem);
   auto values = ReferenceValues::parse(*json_text, unix_now(), problem);
   if (!values.ok()) *problem = chosen + ": " + *problem;
   return values;

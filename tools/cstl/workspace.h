@@ -43,7 +43,9 @@ Result<Owner> create_owner(const std::string& workspace);
 Result<Owner> load_owner(const std::string& workspace, std::string* problem);
 bool owner_exists(const std::string& workspace);
 
-// The reference values that the configuration (or `path`, if not empty) names.
+// The reference values that the configuration (or `path`, if not empty) names. Where a configuration names a trust policy,
+// whatever file is read must be signed as it says, and no version older than one that this workspace has seen is taken:
+// cstl-reference-seen.json remembers (attest/reference/signed.h; the codes of open_signed()).
 Result<ReferenceValues> load_reference_values(const std::string& workspace, const std::string& path,
                                               std::string* json_text, std::string* problem);
 

@@ -1,5 +1,6 @@
 #include "svc/joinservice/references.h"
 
+#include "tests/harness/transparency_log.h"
 #include "tests/svc/joinservice/folder.h"
 
 namespace cstl {
@@ -7,7 +8,7 @@ namespace {
 
 constexpr int64_t kNow = 1800000000;
 
-std::string values_with_id(const std::string& id) {
+std::string values_with_id(const std::string& id, int64_t version = 0) {
   ReferenceSet set;
   set.id = id;
   set.not_after = kNow + 1000;
@@ -19,6 +20,11 @@ std::string values_with_id(const std::string& id) {
   set.pcrs.push_back(pcr);
   ReferenceValues values;
   values.sets.push_back(set);
+  if (version != 0) {
+    values.name = "prod";
+    values.version = version;
+    values.expires = kNow + 1000;
+  }
   return values.to_json();
 }
 
@@ -26,7 +32,7 @@ TEST_CASE("a changed file counts once it parses; a bad one is reported once and 
   test::Folder folder;
   folder.write("r.json", values_with_id("one"));
   std::string problem;
-  auto file = ReferenceFile::open(folder.path + "/r.json", kNow, &problem);
+  auto file = ReferenceFile::open(folder.path + "/r.json", std::nullopt, kNow, &problem);
   REQUIRE(file.ok());
   CHECK(file->values().sets[0].id == "one");
   auto refresh = [&] { return file->refresh(kNow, &problem); };
@@ -54,11 +60,45 @@ TEST_CASE("a changed file counts once it parses; a bad one is reported once and 
 TEST_CASE("without good values there is nothing to start with") {
   test::Folder folder;
   std::string problem;
-  CHECK(ReferenceFile::open(folder.path + "/r.json", kNow, &problem).code() == Code::not_found);
+  CHECK(ReferenceFile::open(folder.path + "/r.json", std::nullopt, kNow, &problem).code() == Code::not_found);
   folder.write("r.json", "[]");
-  CHECK_FALSE(ReferenceFile::open(folder.path + "/r.json", kNow, &problem).ok());
+  CHECK_FALSE(ReferenceFile::open(folder.path + "/r.json", std::nullopt, kNow, &problem).ok());
   folder.write("r.json", values_with_id("old"));
-  CHECK(ReferenceFile::open(folder.path + "/r.json", kNow + 5000, &problem).code() == Code::reference_expired);
+  CHECK(ReferenceFile::open(folder.path + "/r.json", std::nullopt, kNow + 5000, &problem).code() == Code::reference_expired);
+}
+
+TEST_CASE("with a trust policy, only signed values count, and none that are older") {
+  test::Folder folder;
+  std::string problem;
+  SigningKey key = make_key();
+  TrustPolicy policy;
+  policy.name = "prod";
+  policy.signers = {public_half(key)};
+  const std::string path = folder.path + "/r.json";
+  auto publish = [&](const std::string& id, int64_t version) {
+    std::string text = values_with_id(id, version);
+    folder.write("r.json", text);
+    folder.write("r.json.sig", *sign_document(Bytes(text), key));
+  };
+  folder.write("r.json", values_with_id("one", 1));
+  CHECK(ReferenceFile::open(path, policy, kNow, &problem).code() == Code::reference_unsigned);
+  publish("one", 1);
+  auto file = ReferenceFile::open(path, policy, kNow, &problem);
+  REQUIRE_MESSAGE(file.ok(), problem);
+  auto refresh = [&] { return file->refresh(kNow, &problem); };
+
+  // The document first, its signature later: in force once both are there.
+  std::string next = values_with_id("two", 2);
+  folder.write("r.json", next);
+  CHECK(refresh().code() == Code::reference_signature);
+  CHECK(file->values().sets[0].id == "one");
+  folder.write("r.json.sig", *sign_document(Bytes(next), key));
+  REQUIRE_MESSAGE(refresh().ok(), problem);
+  CHECK(file->values().sets[0].id == "two");
+
+  publish("one", 1);
+  CHECK(refresh().code() == Code::reference_rollback);
+  CHECK(file->values().sets[0].id == "two");
 }
 
 }  // namespace
