@@ -79,7 +79,7 @@ Status check_signature(Bytes quote, const Signature& signature, const Public& ak
   return success();
 }
 
-Status check_nonce(const Attest& quote, const Digest32& qualifier) {
+Status check_nonce(const Attest& quote, Bytes qualifier) {
   if (!equal(quote.extra_data, qualifier)) return fail(Code::quote_nonce, "quote.nonce");
   return success();
 }
@@ -115,8 +115,7 @@ const char* quote_step_name(QuoteStep step) {
   return "quote";
 }
 
-Result<VerifiedQuote> verify_quote(const Evidence& evidence, const Digest32& qualifier, Bytes ek_modulus,
-                                   QuoteStep& reached) {
+Result<VerifiedQuote> verify_quote(const Evidence& evidence, Bytes qualifier, Bytes ek_modulus, QuoteStep& reached) {
   reached = QuoteStep::form;
   TRY_LET(Attest quote, Attest::decode(evidence.quote));
   TRY_LET(Signature signature, Signature::decode(evidence.signature));

@@ -24,7 +24,7 @@ Status check_key(const Public& ak);
 Status check_signer(const Attest& quote, const Name& ak_name, Bytes ek_modulus);
 // quote_signature, over the bytes of TPMS_ATTEST; also when the signature's scheme is not the key's.
 Status check_signature(Bytes quote, const Signature& signature, const Public& ak);
-Status check_nonce(const Attest& quote, const Digest32& qualifier);  // quote_nonce
+Status check_nonce(const Attest& quote, Bytes qualifier);  // quote_nonce
 Status check_selection(const Attest& quote);                         // quote_selection: SHA-256, exactly PCR 0–23
 Status check_digest(const Attest& quote, Bytes pcr_values);          // quote_digest
 
@@ -37,7 +37,7 @@ class VerifiedQuote {
   const Name& ak_name() const { return ak_name_; }
 
  private:
-  friend Result<VerifiedQuote> verify_quote(const Evidence&, const Digest32&, Bytes, QuoteStep&);
+  friend Result<VerifiedQuote> verify_quote(const Evidence&, Bytes, Bytes, QuoteStep&);
   VerifiedQuote() = default;
   PcrValues pcrs_{};
   Name ak_name_{};
@@ -45,8 +45,7 @@ class VerifiedQuote {
 
 // All steps over the evidence's quote, signature, AK and PCR values. `qualifier` is what the quote must sign
 // (attest/merkle.h). `reached` tells the step that failed, or done. Errors: those of the parsers (form) and of the steps.
-Result<VerifiedQuote> verify_quote(const Evidence& evidence, const Digest32& qualifier, Bytes ek_modulus,
-                                   QuoteStep& reached);
+Result<VerifiedQuote> verify_quote(const Evidence& evidence, Bytes qualifier, Bytes ek_modulus, QuoteStep& reached);
 
 // Every PCR that the log extends replays to the quoted value. Errors: log_replay; `pcr` is then the first that does not.
 // PCRs that the log leaves out (15, say) are appraised by their values alone.
