@@ -67,6 +67,28 @@ Status Api::remove(const std::string& path, int patience_ms) {
   return success();
 }
 
+Status Api::merge(const std::string& path, const nlohmann::json& patch, int patience_ms) {
+  TRY(patiently(patience_ms, false, [&](Answer done) { client_->merge_patch(path, patch, std::move(done)); }));
+  return success();
+}
+
+Result<nlohmann::json> Api::post(const std::string& path, const nlohmann::json& body, int patience_ms) {
+  return patiently(patience_ms, false, [&](Answer done) { client_->create_object(path, body, std::move(done)); });
+}
+
+Status Api::post_once(const std::string& path, const nlohmann::json& body) {
+  std::string problem;
+  auto answer = client_->wait([&](Answer done) {
+    client_->create_object(path, body, [&problem, this, done = std::move(done)](Result<Json> result) {
+      if (!result.ok()) problem = client_->problem();
+      done(std::move(result));
+    });
+  });
+  if (answer.ok()) return success();
+  report_->line(printable_line("refused: " + (problem.empty() ? code_what(answer.code()) : problem)));
+  return answer.error();
+}
+
 Status Api::wait_for_node(const std::string& name, int patience_ms) {
   auto node = patiently(patience_ms, true, [&](Answer done) {
     client_->get("/api/v1/nodes/" + path_segment(name), std::move(done));

@@ -21,6 +21,12 @@ class Api {
   Status apply(const nlohmann::json& object, int patience_ms);
   // What is not there is removed already.
   Status remove(const std::string& path, int patience_ms);
+  // RFC 7396. Errors: also api_not_found.
+  Status merge(const std::string& path, const nlohmann::json& patch, int patience_ms);
+  // POST: what changes nothing, and may so be repeated …
+  Result<nlohmann::json> post(const std::string& path, const nlohmann::json& body, int patience_ms);
+  // … and what must not: one attempt.
+  Status post_once(const std::string& path, const nlohmann::json& body);
   // Waits until it exists. Errors: node_not_registered, and those of get.
   Status wait_for_node(const std::string& name, int patience_ms);
 

@@ -57,7 +57,7 @@ Status kubeadm_init(const InitPlan& plan, const std::string& token, Monitor& mon
   if (!has_coredns()) skip.push_back("addon/coredns");
   std::vector<std::string> arguments = {"init", "--config", kKubeadmFile, "--skip-token-print"};
   for (std::string& more : kubeadm_arguments(api, skip)) arguments.push_back(std::move(more));
-  Status ended = run_kubeadm(std::move(arguments), monitor, report);
+  Status ended = run_kubeadm(std::move(arguments), KubeletStart::yes, monitor, report);
   (void)unlink(kKubeadmFile);  // the token in it is deleted below, and ends by itself
   return ended;
 }

@@ -1,11 +1,14 @@
 #include "boot/kubernetes/join.h"
 
 #include <cerrno>
+#include <ctime>
 #include <unistd.h>
 
 #include "boot/kubernetes/api.h"
+#include "boot/kubernetes/etcd.h"
 #include "boot/kubernetes/files.h"
 #include "crypto/base/fd.h"
+#include "crypto/base/utc.h"
 #include "crypto/certificate_request.h"
 #include "crypto/x509.h"
 
@@ -71,6 +74,47 @@ Status write_discovery(const SetupState& state, const NodePlace& node, std::stri
   return write_file_durably(kDiscoveryFile, text, 0600);
 }
 
+// `kubeadm join` without some of its phases.
+struct Joining {
+  const SetupState& state;
+  Role role;
+  const NodePlace& node;
+  Monitor& monitor;
+  const Report& report;
+
+  Status run(const std::vector<std::string>& skip, KubeletStart kubelet, std::string_view token) const {
+    report.step("kubeadm join");
+    TRY_LET(ConfigApi config, config_api(state.cluster.kubernetes));
+    TRY_LET(std::string text, join_configuration(state.cluster, node, role == Role::control_plane));
+    TRY(write_file_durably(kKubeadmFile, text, 0600));
+    TRY(write_discovery(state, node, token));
+    std::vector<std::string> arguments = {"join", "--config", kKubeadmFile};
+    for (std::string& more : kubeadm_arguments(config, skip)) arguments.push_back(std::move(more));
+    Status joined = run_kubeadm(std::move(arguments), kubelet, monitor, report);
+    (void)unlink(kDiscoveryFile);  // it may hold the token
+    return joined;
+  }
+};
+
+// Where kubeadm adds no learners: certificates and kubelet first, then etcd, and only then the API server, which would
+// start in vain before. The second run needs no token: the kubelet's certificate is known by then.
+Status join_control_plane(const Joining& joining, bool registered, std::string_view token) {
+  if (kubeadm_adds_learners(joining.state.cluster.kubernetes)) {
+    std::vector<std::string> skip = {"preflight"};
+    if (registered) skip.push_back("kubelet-start");
+    if (exists(kEtcdManifest)) skip.push_back("control-plane-join/etcd");
+    return joining.run(skip, registered ? KubeletStart::no : KubeletStart::yes, token);
+  }
+  if (!registered) {
+    TRY(joining.run({"preflight", "control-plane-prepare/control-plane", "check-etcd", "control-plane-join"},
+                    KubeletStart::yes, token));
+  }
+  TRY(join_etcd(joining.state.cluster, joining.node, joining.state.endpoint, joining.monitor, joining.report));
+  return joining.run({"preflight", "control-plane-prepare/download-certs", "control-plane-prepare/certs",
+                      "control-plane-prepare/kubeconfig", "check-etcd", "kubelet-start", "control-plane-join/etcd"},
+                     KubeletStart::no, "");
+}
+
 }  // namespace
 
 Result<ClusterConfig> check_kubernetes_ticket(const KubernetesTicket& ticket, Role role) {
@@ -114,30 +158,25 @@ Status finish_join(SetupState& state, Role role, const NodePlace& node, std::str
   TRY(prepare_node(state.cluster, role, node.address, monitor, report));
   TRY_LET(Api api, Api::open(Access::with_certificate("https://" + state.endpoint, kCaFile, kKubeletCurrent, kKubeletCurrent),
                              report));
+  const std::string path = "/api/v1/nodes/" + path_segment(node.name);
   // An earlier attempt may have come far: what must not be done twice is left out.
-  const bool tried = exists("/var/lib/kubelet/config.yaml");
-  const bool registered = tried && api.get("/api/v1/nodes/" + path_segment(node.name), 0).ok();
-  if (role == Role::control_plane || !registered) {
-    std::vector<std::string> skip = {"preflight"};
-    if (registered) skip.push_back("kubelet-start");
-    if (exists(kEtcdManifest)) skip.push_back("control-plane-join/etcd");
-    report.step("kubeadm join");
-    if (registered) TRY(start_kubelet(monitor));
-    TRY_LET(ConfigApi config, config_api(state.cluster.kubernetes));
-    TRY_LET(std::string text, join_configuration(state.cluster, node, role == Role::control_plane));
-    TRY(write_file_durably(kKubeadmFile, text, 0600));
-    TRY(write_discovery(state, node, token));
-    std::vector<std::string> arguments = {"join", "--config", kKubeadmFile};
-    for (std::string& more : kubeadm_arguments(config, skip)) arguments.push_back(std::move(more));
-    Status joined = run_kubeadm(std::move(arguments), monitor, report);
-    (void)unlink(kDiscoveryFile);  // it may hold the token
-    TRY(joined);
-  } else {
+  const bool registered = exists("/var/lib/kubelet/config.yaml") && api.get(path, 0).ok();
+  if (registered) {
     report.step("starting kubelet");
     TRY(start_kubelet(monitor));
   }
+  const Joining joining{state, role, node, monitor, report};
+  if (role == Role::control_plane) {
+    TRY(join_control_plane(joining, registered, token));
+  } else if (!registered) {
+    TRY(joining.run({"preflight"}, KubeletStart::yes, token));
+  }
   report.step("waiting for the node to register");
   TRY(api.wait_for_node(node.name, kPatienceMs * 3));
+  if (role == Role::control_plane) {
+    // The joinservice lets the next one in.
+    TRY(api.merge(path, {{"metadata", {{"annotations", {{kJoinedAnnotation, utc_text(time(nullptr))}}}}}}, kPatienceMs));
+  }
   state.phase = Phase::complete;
   return state.store(state_file);
 }

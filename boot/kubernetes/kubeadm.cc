@@ -73,7 +73,7 @@ Json endpoint_of(const NodePlace& node) {
   return {{"advertiseAddress", ip_text(node.address)}, {"bindPort", kApiPort}};
 }
 
-Json cluster_document(ConfigApi api, const ClusterConfig& cluster) {
+Json cluster_document(ConfigApi api, const ClusterConfig& cluster, const Arguments& more_for_etcd) {
   Json out = document(api, "ClusterConfiguration");
   out["clusterName"] = cluster.name;
   out["kubernetesVersion"] = cluster.kubernetes.text();
@@ -126,11 +126,12 @@ Json cluster_document(ConfigApi api, const ClusterConfig& cluster) {
                                                   {"tls-cipher-suites", suite_names},
                                                   {"tls-min-version", kMinTls}});
   // Slow disks and emulated machines must not lose their leader all the time; a runaway client must not fill the disk.
-  out["etcd"]["local"] = {{"dataDir", "/var/lib/etcd"},
-                          {"extraArgs", arguments(api, {{"cipher-suites", suite_names},
-                                                        {"election-timeout", "2500"},
-                                                        {"heartbeat-interval", "250"},
-                                                        {"quota-backend-bytes", "2147483648"}})}};
+  Arguments etcd = {{"cipher-suites", suite_names},
+                    {"election-timeout", "2500"},
+                    {"heartbeat-interval", "250"},
+                    {"quota-backend-bytes", "2147483648"}};
+  etcd.insert(etcd.end(), more_for_etcd.begin(), more_for_etcd.end());
+  out["etcd"]["local"] = {{"dataDir", "/var/lib/etcd"}, {"extraArgs", arguments(api, etcd)}};
   return out;
 }
 
@@ -195,7 +196,16 @@ Result<std::string> init_configuration(const ClusterConfig& cluster, const NodeP
   init["localAPIEndpoint"] = endpoint_of(node);
   init["nodeRegistration"] = registration(api, cluster, node);
   patches(api, &init);
-  return joined({init, cluster_document(api, cluster), kubelet_document(cluster), proxy_document()});
+  return joined({init, cluster_document(api, cluster, {}), kubelet_document(cluster), proxy_document()});
+}
+
+Result<std::string> etcd_configuration(const ClusterConfig& cluster, const NodePlace& node, const std::string& initial) {
+  TRY_LET(ConfigApi api, config_api(cluster.kubernetes));
+  Json init = document(api, "InitConfiguration");
+  init["localAPIEndpoint"] = endpoint_of(node);
+  init["nodeRegistration"] = registration(api, cluster, node);
+  patches(api, &init);
+  return joined({init, cluster_document(api, cluster, {{"initial-cluster", initial}, {"initial-cluster-state", "existing"}})});
 }
 
 Result<std::string> join_configuration(const ClusterConfig& cluster, const NodePlace& node, bool control_plane) {

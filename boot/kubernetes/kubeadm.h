@@ -36,6 +36,10 @@ Result<std::string> init_configuration(const ClusterConfig& cluster, const NodeP
 // For `kubeadm join`: JoinConfiguration, discovery by kDiscoveryFile. Errors: kubernetes_version.
 Result<std::string> join_configuration(const ClusterConfig& cluster, const NodePlace& node, bool control_plane);
 
+// For `kubeadm init phase etcd local`: the member of a joining control plane; `initial`: etcd's --initial-cluster, which
+// names it too. Errors: kubernetes_version.
+Result<std::string> etcd_configuration(const ClusterConfig& cluster, const NodePlace& node, const std::string& initial);
+
 // The arguments behind `kubeadm init --config FILE` or `kubeadm join --config FILE` that its configuration has no place
 // for in this version. `skip`: phases.
 std::vector<std::string> kubeadm_arguments(ConfigApi api, const std::vector<std::string>& skip);

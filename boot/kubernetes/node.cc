@@ -190,7 +190,7 @@ Status prepare_node(const ClusterConfig& cluster, Role role, const IpAddress& ad
   return import_images(role, report);
 }
 
-Status run_kubeadm(std::vector<std::string> arguments, Monitor& monitor, const Report& report) {
+Status run_kubeadm(std::vector<std::string> arguments, KubeletStart start, Monitor& monitor, const Report& report) {
   TRY_LET(std::string program, find_program("kubeadm"));
   const std::string verb = arguments.empty() ? "" : arguments[0];
   Command command;
@@ -199,7 +199,7 @@ Status run_kubeadm(std::vector<std::string> arguments, Monitor& monitor, const R
   command.timeout_ms = kKubeadmMs;
   const int64_t started = monotonic_ms();
   int64_t told = started;
-  bool kubelet = false;
+  bool kubelet = start == KubeletStart::no;  // nothing to do about it
   Status kubelet_started = success();
   bool advice = false;  // what kubeadm tells people to do next is done here, or not wanted at all
   command.on_line = [&](const std::string& line) {

@@ -36,9 +36,11 @@ Status write_common_files(const IpAddress& address);
 Status prepare_node(const ClusterConfig& cluster, Role role, const IpAddress& address, Monitor& monitor,
                     const Report& report);
 
-// kubeadm with `arguments`, its lines to `report`; starts the kubelet as soon as kubeadm has written what it needs.
+// Whether a run of kubeadm writes the kubelet's files anew: then the kubelet is started as soon as it has.
+enum class KubeletStart : bool { no, yes };
+// kubeadm with `arguments`, its lines to `report`.
 // Errors: kubernetes_missing, kubeadm_failed, timeout, no_space; the last lines of kubelet and containerd are told then.
-Status run_kubeadm(std::vector<std::string> arguments, Monitor& monitor, const Report& report);
+Status run_kubeadm(std::vector<std::string> arguments, KubeletStart start, Monitor& monitor, const Report& report);
 
 // KUBELET_KUBEADM_ARGS="--a=b --c d": the arguments, as kubeadm leaves them for systemd's EnvironmentFile. At most 64 of
 // printable ASCII without quotes, backslashes or dollar signs. Errors: bad_value.

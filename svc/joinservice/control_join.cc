@@ -20,7 +20,7 @@ void ControlPlaneLock::take(const std::string& node, Done done) {
   auto attempt = std::make_shared<Attempt>(Attempt{node, "", 0, std::move(done)});
   client_.get(node_path(node), [this, attempt](Result<Json> answer) {
     if (!answer.ok() && answer.code() != Code::api_not_found) return attempt->done(answer.error(), "");
-    if (answer.ok()) attempt->before = ready_since(*answer);
+    if (answer.ok()) attempt->before = joined_mark(*answer);
     look(attempt);
   });
 }
@@ -42,7 +42,7 @@ void ControlPlaneLock::ask_holder(std::shared_ptr<Attempt> attempt, const LeaseS
     if (answer.ok() && node_has_joined(*answer, state)) return write(attempt, version);
     if (!answer.ok() && answer.code() != Code::api_not_found) return attempt->done(answer.error(), "");
     attempt->done(fail(Code::join_busy, "lock.held"), "the control plane " + state.holder + " is joining; try again in " +
-                                                          std::to_string(state.seconds_left) + " s, or when it is Ready");
+                                                          std::to_string(state.seconds_left) + " s, or when it has joined");
   });
 }
 

@@ -1,12 +1,13 @@
 #include "svc/joinservice/control_lock.h"
 
 #include "crypto/base/utc.h"
+#include "svc/wire/join.h"
 
 namespace cstl {
 
 namespace {
 using Json = nlohmann::json;
-constexpr const char* kBefore = "cstl.dev/ready-before";
+constexpr const char* kBefore = "cstl.dev/joined-before";
 
 const Json* member(const Json* object, const char* name) {
   if (object == nullptr || !object->is_object()) return nullptr;
@@ -68,25 +69,14 @@ Json free_lease(const std::string& resource_version) {
   return lease;
 }
 
-std::string ready_since(const Json& node) {
-  const Json* conditions = member(member(&node, "status"), "conditions");
-  if (conditions == nullptr || !conditions->is_array()) return "";
-  for (const Json& condition : *conditions) {
-    if (text(member(&condition, "type")) == "Ready" && text(member(&condition, "status")) == "True") {
-      return text(member(&condition, "lastTransitionTime"));
-    }
-  }
-  return "";
+std::string joined_mark(const Json& node) {
+  return text(member(member(member(&node, "metadata"), "annotations"), kJoinedAnnotation));
 }
 
 bool node_has_joined(const Json& node, const LeaseState& lease) {
-  const Json* metadata = member(&node, "metadata");
-  if (text(member(metadata, "name")) != lease.holder) return false;
-  const Json* labels = member(metadata, "labels");
-  bool labelled = member(labels, "node-role.kubernetes.io/control-plane") != nullptr ||
-                  member(labels, "node-role.kubernetes.io/master") != nullptr;  // before 1.20
-  std::string since = ready_since(node);
-  return labelled && !since.empty() && since != lease.before;
+  if (text(member(member(&node, "metadata"), "name")) != lease.holder) return false;
+  const std::string mark = joined_mark(node);
+  return !mark.empty() && mark != lease.before;
 }
 
 }  // namespace cstl

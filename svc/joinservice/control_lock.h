@@ -1,6 +1,6 @@
 // Control planes join one at a time, since each changes etcd's membership: the Lease cstl-system/cstl-control-plane-join,
-// held on behalf of the node (holderIdentity) for 900 s. It is free again when that node's Node object is Ready and
-// labelled as control plane, which kubeadm does last; or when the time is up.
+// held on behalf of the node (holderIdentity) for 900 s. It is free again when that node has said on its Node object that
+// it has joined (kJoinedAnnotation), which is the last that it does; or when the time is up.
 // The decisions, pure; the requests are made by control_join.cc. Clocks: this process's, against times that joinservices
 // wrote; an error in them makes a join wait or come early, and etcd refuses what it must.
 #pragma once
@@ -19,8 +19,8 @@ constexpr int64_t kLeaseSeconds = 900;
 struct LeaseState {
   std::string holder;        // empty: free
   int64_t seconds_left = 0;  // 0 when free or over
-  // lastTransitionTime of the holder's Ready condition when the lease was taken: a Node that was there before counts
-  // as joined only once its condition has changed since.
+  // What the holder's Node said when the lease was taken: one that has been there before counts as joined only once it
+  // says something else.
   std::string before;
 };
 
@@ -34,8 +34,8 @@ nlohmann::json lease_object(const std::string& holder, const std::string& before
 // The same, free.
 nlohmann::json free_lease(const std::string& resource_version);
 
-// Of a Node object: lastTransitionTime of its Ready condition when it is True, else empty.
-std::string ready_since(const nlohmann::json& node);
+// Of a Node object: what it says about its join; empty when nothing.
+std::string joined_mark(const nlohmann::json& node);
 // Whether the Node shows that the join which took `lease` is over.
 bool node_has_joined(const nlohmann::json& node, const LeaseState& lease);
 

@@ -33,6 +33,7 @@ constexpr std::initializer_list<Option> kOptions = {
     {"--reference-trust", "FILE", "", "who must sign what machines must match; '': nobody"},
     {"--pki", "FOLDER", "/etc/cstl/pki", "kubernetes: ca.crt, ca.key, … for control planes"},
     {"--api", "URL", "", "kubernetes: the API server; '' for the service account of this pod"},
+    {"--address", "ADDRESS", "", "kubernetes, without --api: this node's, whose API server is asked before the Service"},
     {"--api-ca", "FILE", "", "kubernetes, with --api: PEM of the cluster's CA"},
     {"--api-certificate", "FILE", "", "kubernetes, with --api: PEM of a client certificate"},
     {"--api-key", "FILE", "", "kubernetes, with --api: PEM of its key"},
@@ -289,7 +290,12 @@ CertificateHooks certificate_hooks(JoinMetrics& metrics) {
 }
 
 Result<kubernetes::Access> access_of(const Arguments& arguments) {
-  if (arguments.get("--api").empty()) return kubernetes::Access::in_cluster();
+  if (arguments.get("--api").empty()) {
+    TRY_LET(kubernetes::Access access, kubernetes::Access::in_cluster());
+    // On a new node the Service has no address before kube-proxy has written its rules.
+    if (!arguments.get("--address").empty()) TRY(access.prefer_node(arguments.get("--address")));
+    return access;
+  }
   if (!arguments.get("--api-token").empty()) {
     return kubernetes::Access::with_token(arguments.get("--api"), arguments.get("--api-ca"), arguments.get("--api-token"));
   }

@@ -10,6 +10,7 @@ namespace cstl::kubernetes {
 
 namespace {
 constexpr const char* kAccount = "/var/run/secrets/kubernetes.io/serviceaccount/";
+constexpr uint16_t kApiPort = 6443;
 constexpr size_t kMaxPem = 256 << 10;
 constexpr size_t kMaxKey = 16 << 10;
 constexpr size_t kMaxToken = 16 << 10;
@@ -38,6 +39,17 @@ Result<Access> Access::in_cluster() {
   access.ca_file = std::string(kAccount) + "ca.crt";
   access.token_file = std::string(kAccount) + "token";
   return access;
+}
+
+void Access::prefer(const Endpoint& endpoint) {
+  more_servers.insert(more_servers.begin(), std::move(server));
+  server = "https://" + endpoint_text(endpoint);
+}
+
+Status Access::prefer_node(std::string_view address) {
+  TRY_LET(const IpAddress parsed, parse_ip(address));
+  prefer(Endpoint{parsed, kApiPort});
+  return success();
 }
 
 Access Access::with_certificate(std::string server, std::string ca, std::string certificate, std::string key) {

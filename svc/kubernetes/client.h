@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "crypto/base/address.h"
 #include "crypto/base/json.h"
 #include "svc/run/loop.h"
 
@@ -45,6 +46,9 @@ struct Access {
   // What every pod gets: KUBERNETES_SERVICE_HOST and _PORT, /var/run/secrets/kubernetes.io/serviceaccount.
   // Errors: not_found (not in a pod), bad_value.
   static Result<Access> in_cluster();
+  // Asks this one first, what was first next. Errors (prefer_node): bad_value (no address).
+  void prefer(const Endpoint& endpoint);
+  Status prefer_node(std::string_view address);  // the API server of the node with this address, on kubeadm's port
   static Access with_certificate(std::string server, std::string ca, std::string certificate, std::string key);
   static Access with_token(std::string server, std::string ca, std::string token_file);
 };

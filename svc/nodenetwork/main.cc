@@ -27,7 +27,6 @@ constexpr std::initializer_list<Option> kOptions = {
 };
 constexpr const char* kTokenFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr size_t kMaxCluster = 64 * 1024;
-constexpr uint16_t kApiPort = 6443;  // as kubeadm has it
 constexpr int kReconcileMs = 30'000;
 constexpr int kSoonMs = 100;       // changes come in groups
 constexpr int kRetryMs = 2'000;
@@ -58,12 +57,8 @@ Result<ClusterFacts> cluster_facts(const std::string& path) {
 // the Service, behind which all of them are. The API server's certificate names each.
 Result<kubernetes::Access> api_access(const Endpoint& endpoint, const std::string& own_address) {
   TRY_LET(kubernetes::Access access, kubernetes::Access::in_cluster());
-  access.more_servers = {access.server};
-  access.server = "https://" + endpoint_text(endpoint);
-  if (!own_address.empty()) {
-    TRY_LET(const IpAddress address, parse_ip(own_address));
-    access.more_servers.insert(access.more_servers.begin(), "https://" + endpoint_text(Endpoint{address, kApiPort}));
-  }
+  if (!own_address.empty()) TRY(access.prefer_node(own_address));
+  access.prefer(endpoint);
   return access;
 }
 

@@ -8,6 +8,8 @@
 
 namespace cstl {
 
+// On the Node of a control plane, set once it is a member of etcd and its control plane is configured; the time.
+constexpr const char* kJoinedAnnotation = "cstl.dev/joined";
 constexpr size_t kMaxNodeName = 63;   // RFC 1123 label: [a-z0-9]([a-z0-9-]*[a-z0-9])?
 bool valid_node_name(Bytes name);
 
