@@ -152,6 +152,8 @@ class Reading {
       else if (enabled_ && audit_) why_ = "audit mode: nothing is refused";
       else if (enabled_ && !(holds(state_.pk) && holds(state_.kek) && holds(state_.db))) {
         why_ = "enabled, but PK, KEK or db is empty";
+      } else if (enabled_ && state_.authorities.empty()) {
+        why_ = "enabled, but no key let an image start";
       }
     }
     if (!why_.empty()) {

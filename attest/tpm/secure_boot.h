@@ -10,8 +10,8 @@ namespace cstl::tpm {
 bool is_separator(Bytes digest);
 
 // Fills secure_boot, its keys, authorities and sbat_level. `on` only if every event of the register before its first
-// separator is understood and measured, SecureBoot is 1, PK, KEK and db hold something, no debugger or audit mode was
-// reported, and nothing comes twice.
+// separator is understood and measured, SecureBoot is 1, PK, KEK and db hold something, an authority let an image
+// start, no debugger or audit mode was reported, and nothing comes twice.
 void read_secure_boot(const EventLog& log, BootState& state);
 
 }  // namespace cstl::tpm

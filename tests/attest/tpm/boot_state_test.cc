@@ -21,6 +21,10 @@ Buffer kek() { return config(kGlobalVariable, "KEK", hashes()); }
 Buffer db() { return config(kImageSecurityDatabase, "db", hashes()); }
 Buffer dbx() { return config(kImageSecurityDatabase, "dbx", {}); }
 Buffer keys() { return pk() + kek() + db() + dbx(); }
+// The key that let an image start.
+Buffer used() {
+  return measured(7, kEvVariableAuthority, variable(kImageSecurityDatabase, "db", Buffer(16, 0x0f) + load("tpm/ek.der")));
+}
 Buffer separator(uint32_t pcr = 7) { return measured(pcr, kEvSeparator, kZeros); }
 Buffer action(std::string_view words) { return measured(7, kEvEfiAction, text(words)); }
 
@@ -48,7 +52,9 @@ TEST_CASE("boot state: Secure Boot is on only if the register says so and nothin
     const char* why;
   };
   const Row rows[] = {
-      {"on", secure_boot(1) + keys() + separator(), SecureBoot::on, ""},
+      {"on", secure_boot(1) + keys() + separator() + used(), SecureBoot::on, ""},
+      {"on, but nothing was let through", secure_boot(1) + keys() + separator(), SecureBoot::unknown,
+       "enabled, but no key let an image start"},
       {"off", secure_boot(0) + keys() + separator(), SecureBoot::off, ""},
       {"never set up", config(kGlobalVariable, "SecureBoot", {}) + keys() + separator(), SecureBoot::off,
        "the variable SecureBoot is empty"},
@@ -87,20 +93,23 @@ TEST_CASE("boot state: Secure Boot is on only if the register says so and nothin
        "a UEFI debugger was active"},
       {"audit mode", secure_boot(1) + keys() + config(kGlobalVariable, "AuditMode", {1}) + separator(),
        SecureBoot::unknown, "audit mode: nothing is refused"},
-      {"no audit mode", secure_boot(1) + keys() + config(kGlobalVariable, "AuditMode", {0}) + separator(), SecureBoot::on,
+      {"no audit mode", secure_boot(1) + keys() + config(kGlobalVariable, "AuditMode", {0}) + separator() + used(),
+       SecureBoot::on,
        ""},
-      {"DMA protection off", secure_boot(1) + keys() + action("DMA Protection Disabled") + separator(), SecureBoot::on, ""},
+      {"DMA protection off", secure_boot(1) + keys() + action("DMA Protection Disabled") + separator() + used(),
+       SecureBoot::on, ""},
       {"an action that is not known", secure_boot(1) + keys() + action("Hello") + separator(), SecureBoot::unknown,
        "event 6 is an unknown action"},
       {"firmware failed", secure_boot(1) + keys() + measured(7, kEvSeparator, {1, 0, 0, 0}), SecureBoot::unknown,
        "firmware measured a failure"},
-      {"a separator of ones", secure_boot(1) + keys() + measured(7, kEvSeparator, Buffer(4, 0xff)), SecureBoot::on, ""},
+      {"a separator of ones", secure_boot(1) + keys() + measured(7, kEvSeparator, Buffer(4, 0xff)) + used(),
+       SecureBoot::on, ""},
       {"a separator under another name", secure_boot(0) + measured(7, kEvPostCode, kZeros) + secure_boot(1) + keys() +
        separator(), SecureBoot::unknown, "event 8 is a second separator"},
       {"a second separator", secure_boot(1) + keys() + separator() + separator(), SecureBoot::unknown,
        "event 7 is a second separator"},
-      {"other registers do not matter", separator(0) + secure_boot(1) + keys() + separator(1) + separator(),
-       SecureBoot::on, ""},
+      {"other registers do not matter", separator(0) + secure_boot(1) + keys() + separator(1) + separator() +
+       used(), SecureBoot::on, ""},
   };
   for (const Row& row : rows) {
     INFO(std::string(row.name));

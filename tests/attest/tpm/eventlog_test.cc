@@ -51,6 +51,7 @@ TEST_CASE("event log: each rule of its form") {
       {"no SHA-256 bank", header({kSha1}), Code::log_bank},
       {"SHA-256 of another size", header({{0x000b, 20}}), Code::log_malformed},
       {"no bank", header({}), Code::log_malformed},
+      {"a bank whose digests have no bytes", header({kSha256, {0x0004, 0}}), Code::log_malformed},
       {"a bank twice", header({kSha256, kSha256}), Code::log_malformed},
       {"too many banks", header(std::vector<Bank>(17, kSha256)), Code::log_malformed},
       {"a header with something behind", surplus_spec, Code::trailing},
@@ -61,7 +62,7 @@ TEST_CASE("event log: each rule of its form") {
       {"ones behind", good + event(0, 1) + Buffer(4096, 0xff), Code::ok},
       {"one zero behind", good + event(0, 1) + Buffer(1, 0), Code::ok},
       {"padding that is not all the same", mixed_padding, Code::log_malformed},
-      {"only padding", Buffer(4096, 0xff), Code::log_malformed},
+      {"only padding", Buffer(4096, 0xff), Code::truncated},
       {"information about no PCR", good + event(0xffffffff, 3), Code::ok},
       {"an event without digests", none_given, Code::log_malformed},
       {"an event of another bank", good + event(0, 1, "x", {kSha1}), Code::log_malformed},
@@ -126,6 +127,36 @@ TEST_CASE("event log: the rules of a confidential computing log") {
   rtmrs = EventLog::decode(tpm_log)->replay_rtmrs(present);
   CHECK(present == 0xf);
   CHECK(rtmrs[0] != zero);
+}
+
+TEST_CASE("event log: PCR 5 may end with an exit from boot services that is not logged") {
+  auto extend = [](Digest32 value, std::vector<const char*> words) {
+    for (const char* w : words) value = *sha256({value, *sha256({Bytes(w)})});
+    return value;
+  };
+  const char* kInvoked = "Exit Boot Services Invocation";
+  const char* kWell = "Exit Boot Services Returned with Success";
+  const char* kBadly = "Exit Boot Services Returned with Failure";
+  struct Row {
+    std::vector<const char*> words;
+    bool ok;
+  };
+  const Row rows[] = {{{}, true}, {{kInvoked, kWell}, true}, {{kInvoked, kBadly}, true}, {{kInvoked, kBadly, kWell}, true},
+                      {{kInvoked, kBadly, kInvoked, kWell}, true}, {{kInvoked}, false}, {{kWell}, false},
+                      {{kInvoked, kWell, kWell}, false}, {{"Boot"}, false}};
+  Buffer data = header() + event(4, 1) + event(5, 1);
+  Result<EventLog> log = EventLog::decode(data);
+  REQUIRE(log.ok());
+  uint32_t present = 0, pcr = 0;
+  const PcrValues replayed = log->replay(present);
+  for (const Row& row : rows) {
+    PcrValues quoted = replayed;
+    quoted[5] = extend(replayed[5], row.words);
+    CHECK(check_replay(*log, quoted, pcr).ok() == row.ok);
+    PcrValues other = replayed;
+    other[4] = extend(replayed[4], row.words);  // another register has no such ending
+    CHECK(check_replay(*log, other, pcr).ok() == row.words.empty());
+  }
 }
 
 TEST_CASE("event log: a measured launch without a StartupLocality event") {
