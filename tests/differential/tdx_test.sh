@@ -17,7 +17,7 @@ trap 'rm -rf "$tmp"' EXIT
 ninja -C "$build" tdx_cases >"$tmp/build.log" 2>&1 || { cat "$tmp/build.log"; exit 1; }
 "$GOROOT/bin/go" build -o "$tmp/verify" tests/differential/tdx/verify.go
 "$build/tdx_cases" "$tmp/cases" "$tmp/ours"
-"$tmp/verify" "$tmp/cases" >"$tmp/theirs" 2>/dev/null
+"$tmp/verify" "$tmp/cases" "$tmp/theirs" >"$tmp/theirs.log" 2>&1 || { tail -n 20 "$tmp/theirs.log"; exit 1; }
 
 # "must" differs in every case; "may" only where we refuse what they take.
 paste -d '\t' "$tmp/ours" "$tmp/theirs" | awk -F '\t' '

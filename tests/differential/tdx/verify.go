@@ -1,6 +1,7 @@
-// Verifies the cases that tdx_cases wrote with go-tdx-guest: a line per case, "ok" or "refused" and why.
+// Verifies the cases that tdx_cases wrote with go-tdx-guest: a line per case, "ok" or "refused" and why, into a file, since
+// that package logs to standard output.
 //
-//	verify CASES
+//	verify CASES VERDICTS
 package main
 
 import (
@@ -72,7 +73,11 @@ func main() {
 		log.Fatal(err)
 	}
 	made.AddCert(root)
-	out := bufio.NewWriter(os.Stdout)
+	verdicts, err := os.Create(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	out := bufio.NewWriter(verdicts)
 	defer out.Flush()
 	for {
 		var head struct {
