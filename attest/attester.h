@@ -49,4 +49,13 @@ class Attester {
   virtual std::unique_ptr<PendingAnswer> begin_activate(Bytes) { return nullptr; }
 };
 
+// One that makes its evidence in this process.
+class LocalAttester : public Attester {
+ public:
+  Result<EvidenceList> quote(const std::vector<Binding>& bindings) final;
+  // The same for the digests of bindings (1..65536): one hardware quote, one encoded Evidence for each of the first `wanted`,
+  // in order.
+  virtual Result<EvidenceList> sign(const std::vector<Digest32>& bindings, size_t wanted = SIZE_MAX) = 0;
+};
+
 }  // namespace cstl

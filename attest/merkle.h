@@ -30,6 +30,7 @@ class MerkleTree {
   // leaves.size() in 1..65536. Errors: merkle_path, crypto_failed.
   static Result<MerkleTree> build(const std::vector<Digest32>& leaves);
   const Digest32& root() const { return levels_.back().front(); }
+  size_t size() const { return levels_.front().size(); }
   // Encoded MerklePath of leaf `index`. Errors: merkle_path (no such leaf).
   Result<std::vector<uint8_t>> proof(size_t index) const;
 

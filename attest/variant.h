@@ -30,7 +30,7 @@ constexpr VariantSet variant_bit(Variant v) { return VariantSet{1} << (static_ca
 const char* variant_name(Variant variant);                 // "qemu-vtpm"
 Result<Variant> variant_from_name(std::string_view name);  // variant_unknown
 Result<Variant> variant_from_number(uint8_t number);       // variant_unknown
-// Whether this build can make and verify evidence of the variant (today: qemu-vtpm and tpm).
+// Whether this build can make and verify evidence of the variant: all of them.
 bool variant_implemented(Variant variant);
 
 }  // namespace cstl

@@ -104,7 +104,10 @@ Result<Description> describe(const EvidenceFile& file) {
       TRY(exchange::describe_snp(file.content, top.under("snp")));
       describe_table(file.table, top.under("snp.certificates"));
       break;
-    case FileKind::tdx_quote: TRY(exchange::describe_tdx(file.content, top.under("tdx"))); break;
+    case FileKind::tdx_quote:
+      TRY(exchange::describe_tdx(file.content, top.under("tdx")));
+      if (file.ignored != 0) top.number("ignored_bytes", file.ignored);
+      break;
     case FileKind::hcl_report: TRY(describe_hcl(file.content, top)); break;
     case FileKind::tpm_attest: TRY(exchange::describe_attest(file.content, top.under("tpm.quote"))); break;
     case FileKind::event_log:

@@ -6,7 +6,7 @@
 // | saved | begins with "cstl-evidence-1\n" | `cstl verify --save-evidence` |
 // | evidence | items of attest/evidence.h | anything that speaks aTLS |
 // | snp_report | 1184 bytes of a report, alone, behind the 32 bytes of the kernel's answer, or before a certificate table | snpguest, go-sev-guest, /dev/sev-guest |
-// | tdx_quote | version 4 or 5, TEE 0x81; zeros may follow | go-tdx-guest, DCAP, configfs-tsm |
+// | tdx_quote | version 4 or 5, TEE 0x81; what follows its own size is ignored | go-tdx-guest, DCAP, configfs-tsm |
 // | hcl_report | "HCLA" | the TPM's NV index 0x01400001 on Azure |
 // | tpm_attest | TPM_GENERATED (0xff544347) | tpm2_quote -m |
 // | event_log | its first event is "Spec ID Event03", or it is of the old format | the kernel's binary_bios_measurements, CCEL |
@@ -40,6 +40,7 @@ struct EvidenceFile {
   FileKind kind = FileKind::evidence;
   Bytes content;            // the object itself, without what stands before or behind it
   Bytes table;              // snp_report: the certificate table behind it; empty without
+  size_t ignored = 0;       // tdx_quote: bytes behind it
   bool old_log = false;     // event_log: of the old format, SHA-1 only
   bool cc_log = false;      // event_log: without a SHA-256 bank, with SHA-384: of RTMRs (CCEL)
   // Errors: evidence_unknown, too_long.

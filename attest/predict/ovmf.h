@@ -1,5 +1,5 @@
-// What OVMF (EDK2) says about itself at the end of its image, for hypervisors that launch confidential machines: a table of
-// GUIDed entries that ends 32 bytes before the image's end, and in it the SEV metadata (OvmfPkg/ResetVector:
+// What OVMF (EDK2) says about itself at the end of its image, for hypervisors that launch confidential machines: a
+// table of GUIDed entries that ends 32 bytes before the image's end, and in it the SEV metadata (OvmfPkg/ResetVector:
 // Ia16/ResetVectorVtf0.asm, X64/OvmfSevMetadata.asm; QEMU: hw/i386/pc_sysfw_ovmf.c, target/i386/sev.c).
 //
 // Parsers are total; they borrow from the image and read nothing but what they name.
@@ -20,8 +20,8 @@ using Guid = std::array<uint8_t, 16>;
 // The table of GUIDed entries.
 class OvmfTable {
  public:
-  // `refusal`: the code of every refusal: no table, one that leaves the image, an entry that leaves the table; an image that
-  // is empty, over kMaxFirmware, or no whole pages.
+  // `refusal`: the code of every refusal: no table, one that leaves the image, an entry that leaves the table; an image
+  // that is empty, over kMaxFirmware, or no whole pages.
   static Result<OvmfTable> find(Bytes firmware, Code refusal);
   // The data of the entry; empty if there is none.
   Bytes entry(const Guid& guid) const;
@@ -48,7 +48,8 @@ struct SevMetadata {
   uint32_t ap_reset = 0;             // where processors other than the first start
   uint32_t hashes = 0;               // physical address of the hash table; 0: this build takes none
 
-  // Errors: snp_firmware_malformed (also: no SEV metadata, a kind that is not known, over 32 sections or 256 MiB of them).
+  // Errors: snp_firmware_malformed (also: no SEV metadata, a kind that is not known, over 32 sections or 256 MiB of
+  // them).
   static Result<SevMetadata> parse(Bytes firmware);
 };
 

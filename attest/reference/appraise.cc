@@ -25,6 +25,7 @@ Comparison compare(const ReferenceSet& set, const Machine& machine) {
   out.validity.narrow(set.not_before, set.not_after);
   out.add(std::move(window), Code::reference_expired);
   reference::compare_ak(machine, out);
+  reference::compare_tee(machine, out);
   if (machine.quote) reference::compare_tpm(machine, out);
   return out;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "attest/reference/appraise.h"
+#include "attest/reference/boot.h"
 #include "attest/tpm/verify.h"
 #include "crypto/x509.h"
 
@@ -29,6 +30,7 @@ struct Machine {
   std::optional<tpm::VerifiedQuote> quote;   // of variants with a TPM
   std::optional<tpm::Public> ak;             // its key, decoded
   std::optional<tpm::EventLog> log;          // replayed against the quote
+  std::optional<tpm::BootState> boot;        // what it says was booted
   int64_t now = 0;
 };
 

@@ -107,6 +107,8 @@ void add_log_claim(Machine& machine, Verdict& verdict) {
   }
   verdict.claims.push_back(passed("log.replay"));
   machine.log = std::move(*decoded);
+  machine.boot = tpm::BootState::of(*machine.log);
+  add_boot_facts(*machine.boot, verdict.facts);
 }
 }  // namespace
 
@@ -131,6 +133,7 @@ void compare_tpm(const Machine& machine, Comparison& out) {
     out.add(explain_pcr(pcr, machine.quote->pcrs()[pcr.index], machine.log ? &*machine.log : nullptr),
             Code::reference_mismatch);
   }
+  if (out.set->secure_boot) out.add(secure_boot_claim(machine.boot ? &*machine.boot : nullptr), Code::reference_mismatch);
   const Digest32& cluster = machine.quote->pcrs()[kClusterPcr];
   out.cluster = ClusterRegister{ClusterRegister::pcr15, Bytes(cluster).copy()};
   Result<Digest32> identity =

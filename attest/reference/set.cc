@@ -184,6 +184,28 @@ Status read_gcp(const Json& value, const Place& place, GcpReference& out) {
   return success();
 }
 
+Status read_snp(const Json& value, const Place& place, ReferenceSet& set) {
+  std::string why;
+  Result<snp::Reference> reference = snp::Reference::from_json(value, &why);
+  if (!reference.ok()) return place.refuse(why.empty() ? "is malformed" : why, reference.code());
+  if (!reference->names_software()) {
+    return place.refuse("names neither a launch measurement nor who signed the launch", Code::reference_empty);
+  }
+  set.snp = std::move(*reference);
+  return success();
+}
+
+Status read_tdx(const Json& value, const Place& place, ReferenceSet& set) {
+  std::string why;
+  Result<tdx::Reference> reference = tdx::Reference::from_json(value, &why);
+  if (!reference.ok()) return place.refuse(why.empty() ? "is malformed" : why, reference.code());
+  // Behind a paravisor the RTMRs hold nothing of the guest; the virtual TPM's PCRs do.
+  const bool named = has_tpm(set.variant) ? !reference->mr_td.empty() : reference->names_software();
+  if (!named) return place.refuse("does not name the software: MRTD, and RTMR1 or RTMR2", Code::reference_empty);
+  set.tdx = std::move(*reference);
+  return success();
+}
+
 bool on_gcp(Variant v) { return v == Variant::gcp_sev_es || v == Variant::gcp_sev_snp; }
 
 // Which members the variant has a use for; any other would look as if it were checked.
@@ -199,7 +221,8 @@ Status check_use(const Json& value, Variant variant, const Place& place) {
                       {"ek_roots", root == AkRoot::ek},
                       {"ak_roots", root == AkRoot::certificate || root == AkRoot::document},
                       {"nitro_pcrs", root == AkRoot::document},
-                      {"gcp", on_gcp(variant)}};
+                      {"gcp", on_gcp(variant)},
+                      {"secure_boot", has_tpm(variant) || has_tdx(variant)}};
   for (const Use& use : uses) {
     if (value.contains(use.member) && !use.used) return place.at(use.member).refuse("this variant has no use for it");
   }
@@ -238,7 +261,8 @@ Status check_roots(const ReferenceSet& set, const Place& place) {
 Result<ReferenceSet> read_set(const Json& value, const Place& place) {
   ReferenceSet set;
   TRY(check_members(value, {"id", "variant", "not_before", "not_after", "roles"},
-                    {"pcrs", "ek_roots", "ak_roots", "nitro_pcrs", "gcp", "snp", "tdx", "allow_unendorsed_ak"}, place));
+                    {"pcrs", "ek_roots", "ak_roots", "nitro_pcrs", "gcp", "snp", "tdx", "secure_boot",
+                     "allow_unendorsed_ak"}, place));
   TRY_LET(set.id, text_of(value["id"], place.at("id")));
   if (!id_ok(set.id)) return place.at("id").refuse("must be 1 to 64 characters of a-z 0-9 . _ -");
   TRY_LET(std::string variant, text_of(value["variant"], place.at("variant")));
@@ -261,6 +285,12 @@ Result<ReferenceSet> read_set(const Json& value, const Place& place) {
   }
   if (value.contains("nitro_pcrs")) TRY(read_nitro_pcrs(value["nitro_pcrs"], place.at("nitro_pcrs"), set));
   if (value.contains("gcp")) TRY(read_gcp(value["gcp"], place.at("gcp"), set.gcp));
+  if (value.contains("snp")) TRY(read_snp(value["snp"], place.at("snp"), set));
+  if (value.contains("tdx")) TRY(read_tdx(value["tdx"], place.at("tdx"), set));
+  if (value.contains("secure_boot")) {
+    if (value["secure_boot"] != "on") return place.at("secure_boot").refuse("must be \"on\", or left out");
+    set.secure_boot = true;
+  }
   if (value.contains("allow_unendorsed_ak")) {
     if (!value["allow_unendorsed_ak"].is_boolean()) return place.at("allow_unendorsed_ak").refuse("must be true or false");
     set.allow_unendorsed_ak = value["allow_unendorsed_ak"].get<bool>();
@@ -313,6 +343,9 @@ Json write_set(const ReferenceSet& set) {
   if (!set.gcp.projects.empty()) gcp["projects"] = set.gcp.projects;
   for (gcp::Technology technology : set.gcp.technologies) gcp["technologies"].push_back(gcp::technology_name(technology));
   if (!gcp.empty()) out["gcp"] = std::move(gcp);
+  if (set.snp) out["snp"] = set.snp->to_json();
+  if (set.tdx) out["tdx"] = set.tdx->to_json();
+  if (set.secure_boot) out["secure_boot"] = "on";
   if (may_be_unendorsed(set.variant)) out["allow_unendorsed_ak"] = set.allow_unendorsed_ak;
   return out;
 }

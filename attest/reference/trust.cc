@@ -239,7 +239,12 @@ TrustVector trust_vector(const Verdict& verdict) {
   }
   // Only a vendor's key vouches for hardware: of the TPM where that is the platform, else of the processor.
   if (verdict.variant == Variant::tpm && verdict.endorsed) out.hardware = worse(out.hardware, kValues[3].passed);
-  if (verdict.passed() && tee(verdict.variant) && tier_of(out.hardware) != TrustTier::none) out.runtime_opaque = kEncryptedMemory;
+  // A host that may debug a machine reads its memory: opaque is what a set forbade that, and was right.
+  for (const Claim& claim : verdict.claims) {
+    bool debug = claim.name == "snp.policy.debug" || claim.name == "tdx.attributes.debug";
+    if (!debug || claim.result != ClaimResult::passed) continue;
+    if (verdict.passed() && tee(verdict.variant) && tier_of(out.hardware) != TrustTier::none) out.runtime_opaque = kEncryptedMemory;
+  }
   return out;
 }
 

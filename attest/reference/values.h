@@ -3,7 +3,7 @@
 //   "not_after": "…", "roles": ["control-plane","worker"], "pcrs": {"4": {"expected": ["<hex>"], "enforce": true,
 //   "component": "…", "events": [{"digest": "<hex>", "component": "initrd"}]}}, "ek_roots": ["<base64 DER certificate>"],
 //   "ak_roots": ["<base64 DER certificate>"], "nitro_pcrs": {"4": ["<hex of SHA-384>"]}, "gcp": {"projects": ["…"],
-//   "technologies": ["sev-snp"]}, "allow_unendorsed_ak": false}]}
+//   "technologies": ["sev-snp"]}, "snp": {…}, "tdx": {…}, "secure_boot": "on", "allow_unendorsed_ak": false}]}
 // ek_roots and ak_roots are whole certificates (a root, or the issuing CA itself: many TPMs, swtpm among them, store no chain
 // in NV). Events never decide: they let a verdict say which event of the log, and so which component, made a PCR differ.
 // Which members a set must and may have depends on its variant (docs/platforms.md). Refused when loaded: unknown fields, no
@@ -11,11 +11,14 @@
 // variant has no use for, a set that pins no root for what must be vouched for, depth or size over the limits.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "attest/evidence.h"
 #include "attest/gcp/instance.h"
+#include "attest/snp/reference.h"
+#include "attest/tdx/reference.h"
 #include "crypto/hash.h"
 
 namespace cstl {
@@ -70,6 +73,9 @@ struct ReferenceSet {
   std::vector<std::vector<uint8_t>> ak_roots;  // likewise: who certifies AKs, or signs documents about them
   std::vector<NitroPcr> nitro_pcrs;            // ascending, unique
   GcpReference gcp;
+  std::optional<snp::Reference> snp;           // there for every variant with SEV-SNP
+  std::optional<tdx::Reference> tdx;           // and with TDX
+  bool secure_boot = false;        // the event log must be there and say that Secure Boot was on
   bool allow_unendorsed_ak = false;
   bool admits(Role role) const { return (roles >> static_cast<unsigned>(role) & 1) != 0; }
 };

@@ -7,6 +7,7 @@
 
 #include "attest/tpm/device_state.h"
 #include "attest/tpm/held_socket.h"
+#include "attest/tpm/nv.h"
 
 namespace cstl::tpm {
 
@@ -85,6 +86,12 @@ Result<std::array<Digest32, kPcrCount>> Device::read_pcrs() {
     if (consistent) return values;
   }
   return fail(Code::tpm_failed, "tpm.pcr_changing");
+}
+
+Result<std::vector<uint8_t>> Device::read_nv(uint32_t index, size_t max) {
+  TRY_LET(bool there, has_handle(state_->esys, index));
+  if (!there) return fail(Code::not_found, "tpm.nv");
+  return nv_read(state_->esys, index, max);
 }
 
 Status Device::pcr_event(uint32_t pcr, Bytes data) {

@@ -24,6 +24,10 @@ class Device {
   // TPM2_PCR_Event: extends every bank with the hash of `data` (at most 1024 bytes). Errors: tpm_failed.
   Status pcr_event(uint32_t pcr, Bytes data);
 
+  // All of an NV index that is readable with its own or the owner's empty authorisation. Errors: not_found, tpm_failed,
+  // too_long (more than `max` bytes).
+  Result<std::vector<uint8_t>> read_nv(uint32_t index, size_t max);
+
   struct State;
   State& state() { return *state_; }
 

@@ -62,6 +62,14 @@ TPM2B_PUBLIC ek_template() {
   return in;
 }
 
+Status public_bytes(const TPM2B_PUBLIC& key, std::vector<uint8_t>* out) {
+  std::array<uint8_t, kMaxTpmPublic> bytes;
+  size_t used = 0;
+  TRY(tss_ok(Tss2_MU_TPMT_PUBLIC_Marshal(&key.publicArea, bytes.data(), bytes.size(), &used), "tpm.public"));
+  *out = Bytes(bytes).first(used).copy();
+  return success();
+}
+
 Result<Transient> create_primary(ESYS_CONTEXT* esys, const TPM2B_PUBLIC& in, std::vector<uint8_t>* public_area) {
   const TPM2B_SENSITIVE_CREATE sensitive{};
   const TPM2B_DATA outside{};
@@ -73,12 +81,7 @@ Result<Transient> create_primary(ESYS_CONTEXT* esys, const TPM2B_PUBLIC& in, std
   EsysPtr<TPM2B_PUBLIC> out_owner(out);
   TRY(tss_ok(rc, "tpm.create_primary"));
   Transient key(esys, handle);
-  if (public_area != nullptr) {
-    std::array<uint8_t, kMaxTpmPublic> bytes;
-    size_t used = 0;
-    TRY(tss_ok(Tss2_MU_TPMT_PUBLIC_Marshal(&out->publicArea, bytes.data(), bytes.size(), &used), "tpm.public"));
-    *public_area = Bytes(bytes).first(used).copy();
-  }
+  if (public_area != nullptr) TRY(public_bytes(*out, public_area));
   return key;
 }
 
@@ -103,7 +106,9 @@ struct Issuer::State {
   State(Device& d, Variant v) : device(d), variant(v) {}
   Device& device;
   Variant variant;
-  Transient ak;
+  EvidenceSource* source = nullptr;
+  Transient ak_made;             // none when it is persistent
+  ESYS_TR ak = ESYS_TR_NONE;
   std::vector<uint8_t> ak_public, ek_certificate, ek_chain, event_log;
   uint64_t quotes = 0;
 
@@ -118,7 +123,7 @@ struct Issuer::State {
     TPM2B_ATTEST* quoted = nullptr;
     TPMT_SIGNATURE* sig = nullptr;
     ++quotes;
-    TSS2_RC rc = Esys_Quote(device.state().esys, ak.get(), ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme,
+    TSS2_RC rc = Esys_Quote(device.state().esys, ak, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data, &scheme,
                             &pcrs, &quoted, &sig);
     EsysPtr<TPM2B_ATTEST> quoted_owner(quoted);
     EsysPtr<TPMT_SIGNATURE> sig_owner(sig);
@@ -128,6 +133,28 @@ struct Issuer::State {
     size_t used = 0;
     TRY(tss_ok(Tss2_MU_TPMT_SIGNATURE_Marshal(sig, bytes.data(), bytes.size(), &used), "tpm.signature"));
     signature = Bytes(bytes).first(used).copy();
+    return success();
+  }
+
+  Status use_ak(const AkChoice& choice) {
+    ESYS_CONTEXT* esys = device.state().esys;
+    if (choice.kind == AkChoice::persistent) {
+      TRY(tss_ok(Esys_TR_FromTPMPublic(esys, choice.handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak), "tpm.ak"));
+      TPM2B_PUBLIC* out = nullptr;
+      TSS2_RC rc = Esys_ReadPublic(esys, ak, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &out, nullptr, nullptr);
+      EsysPtr<TPM2B_PUBLIC> owner(out);
+      TRY(tss_ok(rc, "tpm.ak_public"));
+      return public_bytes(*out, &ak_public);
+    }
+    TPM2B_PUBLIC area = ak_template();
+    if (choice.kind == AkChoice::stored) {
+      TRY_LET(std::vector<uint8_t> stored, nv_read(esys, choice.handle, kMaxTpmPublic));
+      size_t used = 0;
+      area = TPM2B_PUBLIC{};
+      TRY(tss_ok(Tss2_MU_TPMT_PUBLIC_Unmarshal(stored.data(), stored.size(), &used, &area.publicArea), "tpm.ak_template"));
+    }
+    TRY_LET(ak_made, create_primary(esys, area, &ak_public));
+    ak = ak_made.get();
     return success();
   }
 
@@ -152,7 +179,8 @@ Result<std::unique_ptr<Issuer>> Issuer::create(Device& device, const IssueConfig
   issuer->state_ = std::make_unique<State>(device, config.variant);
   State& s = *issuer->state_;
   ESYS_CONTEXT* esys = device.state().esys;
-  TRY_LET(s.ak, create_primary(esys, ak_template(), &s.ak_public));
+  s.source = config.source;
+  TRY(s.use_ak(config.ak));
   TRY_LET(bool endorsed, has_handle(esys, kEkCertificate));
   if (endorsed) {
     TRY_LET(s.ek_certificate, nv_read(esys, kEkCertificate, kMaxCertificate));
@@ -174,14 +202,6 @@ Variant Issuer::variant() const { return state_->variant; }
 uint64_t Issuer::quotes() const { return state_->quotes; }
 
 size_t Issuer::max_bindings() const { return kMaxMerkleLeaves; }
-
-Result<EvidenceList> Issuer::quote(const std::vector<Binding>& bindings) {
-  std::vector<Digest32> digests(bindings.size());
-  for (size_t i = 0; i < bindings.size(); ++i) {
-    TRY_LET(digests[i], bindings[i].digest());
-  }
-  return sign(digests);
-}
 
 Result<EvidenceList> Issuer::sign(const std::vector<Digest32>& bindings, size_t wanted) {
   State& s = *state_;
@@ -211,8 +231,13 @@ Result<EvidenceList> Issuer::sign(const std::vector<Digest32>& bindings, size_t 
   evidence.ek_chain = s.ek_chain;
   evidence.pcr_values = values;
   evidence.event_log = s.event_log;
+  if (s.source != nullptr) TRY(s.source->add(qualifier, evidence));
+  return encode_for_leaves(evidence, tree, wanted);
+}
+
+Result<EvidenceList> encode_for_leaves(Evidence evidence, const MerkleTree& tree, size_t wanted) {
   EvidenceList out;
-  const size_t count = std::min(wanted, bindings.size());
+  const size_t count = std::min(wanted, tree.size());
   out.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     TRY_LET(std::vector<uint8_t> proof, tree.proof(i));
@@ -254,7 +279,7 @@ Result<std::vector<uint8_t>> Issuer::activate(Bytes credential) {
   TRY(tss_ok(Esys_PolicySecret(esys, ESYS_TR_RH_ENDORSEMENT, session.get(), ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
                                nullptr, nullptr, nullptr, 0, nullptr, nullptr), "tpm.policy_secret"));
   TPM2B_DIGEST* plain = nullptr;
-  TSS2_RC rc = Esys_ActivateCredential(esys, s.ak.get(), ek, ESYS_TR_PASSWORD, session.get(), ESYS_TR_NONE, &id, &secret, &plain);
+  TSS2_RC rc = Esys_ActivateCredential(esys, s.ak, ek, ESYS_TR_PASSWORD, session.get(), ESYS_TR_NONE, &id, &secret, &plain);
   EsysPtr<TPM2B_DIGEST> plain_owner(plain);
   if (ek != made.get()) (void)Esys_TR_Close(esys, &ek);  // only our note of it; the key stays in the TPM
   if (rc != TSS2_RC_SUCCESS) return fail(Code::activation_failed, "tpm.activate", Origin::tss, rc);

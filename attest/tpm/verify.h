@@ -48,7 +48,8 @@ class VerifiedQuote {
 Result<VerifiedQuote> verify_quote(const Evidence& evidence, Bytes qualifier, Bytes ek_modulus, QuoteStep& reached);
 
 // Every PCR that the log extends replays to the quoted value. Errors: log_replay; `pcr` is then the first that does not.
-// PCRs that the log leaves out (15, say) are appraised by their values alone.
+// PCRs that the log leaves out (15, say) are appraised by their values alone. PCR 5 may have one of the fixed endings of
+// ExitBootServices beyond the log, as some firmware does not log them.
 Status check_replay(const EventLog& log, const PcrValues& quoted, uint32_t& pcr);
 
 }  // namespace cstl::tpm

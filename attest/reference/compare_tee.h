@@ -1,0 +1,24 @@
+// What compare_tee.cc and compare_tdx.cc share.
+#pragma once
+
+#include "attest/reference/compare.h"
+
+namespace cstl::reference {
+
+// A passed claim for every step before `reached`.
+template <typename Step>
+void add_steps(Step reached, const char* (*name)(Step), Comparison& out) {
+  for (unsigned step = 0; step < static_cast<unsigned>(reached); ++step) {
+    out.add(passed(name(static_cast<Step>(step))), Code::ok);
+  }
+}
+
+// A family's comparison added claims from `first` on; `code` is that of the first that failed.
+void count_failures(size_t first, Code code, Comparison& out);
+// SHA-256 over `parts`.
+void set_identity(std::initializer_list<Bytes> parts, Comparison& out);
+
+void compare_snp(const Machine& machine, Bytes report_data, Comparison& out);
+void compare_tdx(const Machine& machine, Bytes report_data, Comparison& out);
+
+}  // namespace cstl::reference
