@@ -102,7 +102,8 @@ def evidence_files():
          struct.pack(">I", len(evidence)) + evidence)
     seed("evidence_file", "tpm-quote", quote)
     seed("evidence_file", "public", struct.pack(">H", len(items[3][1])) + items[3][1])
-    seed("evidence_file", "log", log[:4096])
+    seed("evidence_file", "log", log)
+    seed("evidence_file", "snp-report", read("fuzz/corpus/snp_report/Genoa-VCEK"))  # tests/data/make_snp_seeds.cc
     seed("evidence_file", "certificate", read("tests/data/tpm/ek.der"))
     own = struct.pack("<I", 1) + struct.pack("<HB3B2x", 11, 3, 255, 255, 255) + bytes(15 * 8) + struct.pack("<I", 3)
     for group in range(3):

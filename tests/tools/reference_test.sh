@@ -86,7 +86,7 @@ measurement=$(od -An -v -tx1 -j144 -N48 report.bin | tr -d ' \n')
 data=$(od -An -v -tx1 -j80 -N64 report.bin | tr -d ' \n')
 cat >snp.json <<JSON
 {"cstl": "reference-values/1", "sets": [{"id": "snp", "variant": "sev-snp", "not_before": "2020-01-01T00:00:00Z",
- "not_after": "2040-01-01T00:00:00Z", "roles": ["worker"], "snp": {"measurements": ["$measurement"]}}]}
+ "not_after": "2040-01-01T00:00:00Z", "roles": ["worker"], "snp": {"policy": {"debug": true}, "measurements": ["$measurement"]}}]}
 JSON
 verify() { "$cstl" "$@" verify --reference-values snp.json --evidence report.bin --certificates "$evidence/go-sev-guest/verify/testdata/vcek.testcer" \
   --certificates "$evidence/go-sev-guest/verify/trust/ask_ark_milan.pem" --nonce "$data" --ear-key a.key --ear-nonce dGhlaXIgbm9uY2U; }
