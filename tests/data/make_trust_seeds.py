@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # Seeds for the fuzz targets of reference values: bundles of a transparency log whose private key is 1 (fuzz/transparency.cc pins
 # the base point), trust policies, measurements of Constellation's form, files of evidence.
+# ECDSA draws a number, so the bundles differ each time: run it when a form changes.
 #   tests/data/make_trust_seeds.py   writes fuzz/corpus/{transparency,reference_trust,measurements,evidence_file}
 import base64
 import hashlib
