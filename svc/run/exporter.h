@@ -11,8 +11,8 @@
 //   GET /healthz   200 when the service's loop answers within 3 s, 503 otherwise
 //   GET /readyz    200 when it also says that it is ready, 503 with the reason otherwise
 //
-// HEAD is answered like GET; other methods get 405, other paths 404. At most 16 connections, one request each, 8 KiB a
-// request, 10 s in all; more wait in the kernel's backlog. The service is asked at most four times a second per path.
+// HEAD is answered like GET; other methods get 405, other paths 404. One request a connection, 8 KiB a request, 10 s in all; at
+// most 32 connections, and from 16 on the oldest is cut for each that comes. The service is asked at most four times a second per path.
 //
 // HTTP by libmicrohttpd. Never logs; the service learns by `on_ended` that its child is gone.
 #pragma once

@@ -14,7 +14,8 @@
 namespace cstl {
 
 namespace {
-constexpr unsigned kConnections = 16;
+constexpr unsigned kConnections = 32;
+constexpr size_t kUndisturbed = 16;     // beyond as many, the oldest has to go: who sleeps keeps nobody out
 constexpr unsigned kIdleSeconds = 5;
 constexpr size_t kRequestBytes = 8192;
 constexpr int64_t kConnectionMs = 10'000;
@@ -162,6 +163,10 @@ class Front final : public Participant {
     auto& open = static_cast<Front*>(self)->open_;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
       open.push_back(Open{connection, monotonic_ms() + kConnectionMs});
+      size_t staying = 0;
+      for (auto one = open.rbegin(); one != open.rend(); ++one) {
+        if (one->deadline != kNoDeadline && ++staying > kUndisturbed) one->deadline = 0;
+      }
     } else {
       open.erase(std::remove_if(open.begin(), open.end(), [&](const Open& o) { return o.connection == connection; }), open.end());
     }

@@ -13,7 +13,7 @@ fi
 programs=${CSTL_PROGRAMS:-$PWD/build/release}
 export CSTL_PROGRAMS=$programs CSTL_SERVICE_PORTS=1
 prometheus=$(tools/deps/prometheus.sh --print-prefix)/usr/bin
-ninja -C "$programs" metrics_cluster cstl-attester cstl-joinservice cstl-keyservice cstl-nodenetwork cstl-verificationservice >/dev/null
+ninja --quiet -C "$programs" metrics_cluster cstl-attester cstl-joinservice cstl-keyservice cstl-nodenetwork cstl-verificationservice
 PATH=$PATH:/usr/sbin:/sbin
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
