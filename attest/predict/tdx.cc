@@ -7,7 +7,8 @@ namespace cstl {
 
 namespace {
 // e47a6535-984a-4798-865e-4685a7bf8ec2
-constexpr Guid kTdxMetadata{0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47, 0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2};
+constexpr Guid kTdxMetadata{0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47,
+                            0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2};
 constexpr size_t kDescriptor = 16, kSection = 32;
 constexpr uint32_t kSignature = 0x46564454;  // "TDVF"
 constexpr uint32_t kVersion = 1;
@@ -81,7 +82,8 @@ Result<std::vector<TdvfSection>> tdvf_sections(Bytes firmware) {
   TRY_LET(uint32_t version, r.u32le());
   TRY_LET(uint32_t count, r.u32le());
   if (signature != kSignature || version != kVersion) return malformed("tdvf.signature");
-  if (count == 0 || count > kMaxTdvfSections || length != kDescriptor + count * kSection || count * kSection > r.remaining()) {
+  if (count == 0 || count > kMaxTdvfSections || length != kDescriptor + count * kSection ||
+      count * kSection > r.remaining()) {
     return malformed("tdvf.count");
   }
   std::vector<TdvfSection> out;

@@ -1,15 +1,15 @@
 // What a TD will have in its registers, computed from files alone.
 //
-// MRTD, from a firmware image for TDX (TDVF: OVMF and the like): SHA-384 over what the host adds before the TD starts, in the
-// order of the image's TDX metadata (Intel TDX Virtual Firmware Design Guide, 11; Intel TDX Module Base Specification,
-// "TDH.MEM.PAGE.ADD" and "TDH.MR.EXTEND"):
+// MRTD, from a firmware image for TDX (TDVF: OVMF and the like): SHA-384 over what the host adds before the TD starts,
+// in the order of the image's TDX metadata (Intel TDX Virtual Firmware Design Guide, 11; Intel TDX Module Base
+// Specification, "TDH.MEM.PAGE.ADD" and "TDH.MR.EXTEND"):
 //   for each page that is added      "MEM.PAGE.ADD" padded to 16 ‖ u64 guest physical address ‖ zeros: 128 bytes
-//   for each 256 bytes measured      "MR.EXTEND" padded to 16 ‖ u64 guest physical address ‖ zeros: 128 bytes; the 256 bytes
+//   for each 256 bytes measured      "MR.EXTEND" padded to 16 ‖ u64 guest physical address ‖ zeros: 128 bytes; the bytes
 //
-// RTMR2, from a unified kernel image: what systemd-stub and the Linux EFI stub measure (attest/predict/uki.h), with SHA-384, in
-// the order of the boot: the image's sections (PCR 11), command line, initrd (PCR 9). RTMR0 depends on the machine's
-// configuration, RTMR1 on the disk's partition table besides the image: read them from a machine that is trusted.
-// Total, bounded by the files.
+// RTMR2, from a unified kernel image: what systemd-stub and the Linux EFI stub measure (attest/predict/uki.h), with
+// SHA-384, in the order of the boot: the image's sections (PCR 11), command line, initrd (PCR 9). RTMR0 depends on the
+// machine's configuration, RTMR1 on the disk's partition table besides the image: read them from a machine that is
+// trusted. Total, bounded by the files.
 #pragma once
 
 #include <vector>

@@ -66,7 +66,8 @@ void one_of_or(Claims& claims, const char* name, std::vector<T> expected, const 
 
 void at_least(Claims& claims, const char* name, uint32_t minimum, uint32_t seen) {
   if (minimum == 0) return;
-  claims.add(name, seen >= minimum, "at least " + std::to_string(minimum), std::to_string(seen), "older than is accepted");
+  claims.add(name, seen >= minimum, "at least " + std::to_string(minimum), std::to_string(seen),
+             "older than is accepted");
 }
 
 std::string statuses_text(TcbStatusSet set) {
@@ -141,7 +142,8 @@ std::string explain(const RtmrReference& reference, const tpm::EventLog& log, st
     return where + " differs: " + *component + ", expected " + to_hex(reference.events[listed].digest) + ", seen " +
            to_hex(event.digest);
   }
-  if (listed == reference.events.size()) return "every event that the set lists is in the log: the set's value is not of these";
+  if (listed == reference.events.size())
+    return "every event that the set lists is in the log: the set's value is not of these";
   *component = reference.events[listed].component;
   return "the log lacks the event of " + *component + ": expected " + to_hex(reference.events[listed].digest);
 }
@@ -188,7 +190,8 @@ Code appraise(const VerifiedQuote& quote, const Reference& reference, Bytes ccel
   at_least(claims, "tdx.tcb.pce_svn", reference.pce_svn, quote.pck().pce_svn);
   if (reference.tee_tcb_svn) {
     bool good = true;
-    for (size_t i = 0; i < report.tee_tcb_svn.size(); ++i) good = good && report.tee_tcb_svn[i] >= (*reference.tee_tcb_svn)[i];
+    for (size_t i = 0; i < report.tee_tcb_svn.size(); ++i)
+      good = good && report.tee_tcb_svn[i] >= (*reference.tee_tcb_svn)[i];
     claims.add("tdx.tcb.svn", good, "at least " + to_hex(*reference.tee_tcb_svn), to_hex(report.tee_tcb_svn),
                "a component is older than is accepted");
   }

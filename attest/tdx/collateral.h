@@ -1,5 +1,6 @@
-// Collateral of TDX quotes: what a verifier needs besides the quote and the pinned root, all of it signed by Intel. It comes
-// stapled to evidence, from a folder, or from Intel's service (pcs.h); where from makes no difference to what is checked.
+// Collateral of TDX quotes: what a verifier needs besides the quote and the pinned root, all of it signed by Intel. It
+// comes stapled to evidence, from a folder, or from Intel's service (pcs.h); where from makes no difference to what is
+// checked.
 //
 // Stapled form: entries u8 kind, u32 length (big endian), bytes; kinds ascending, each at most once.
 // | kind | what | limit |
@@ -45,21 +46,22 @@ struct CollateralFiles {
   Collateral view() const;
 };
 
-// A folder with the answers as a download keeps them, named by what they are about, so that one folder serves a whole fleet:
-// tcb-info-<fmspc>.json, tcb-info-<fmspc>.pem (its issuer chain), qe-identity.json, qe-identity.pem, pck-crl-<ca>.der,
-// root-crl.der; <fmspc> 12 lower-case hexadecimal digits, <ca> "platform" or "processor". Errors: not_found and other
-// errors of files; tdx_collateral_malformed.
+// A folder with the answers as a download keeps them, named by what they are about, so that one folder serves a whole
+// fleet: tcb-info-<fmspc>.json, tcb-info-<fmspc>.pem (its issuer chain), qe-identity.json, qe-identity.pem,
+// pck-crl-<ca>.der, root-crl.der; <fmspc> 12 lower-case hexadecimal digits, <ca> "platform" or "processor". Errors:
+// not_found and other errors of files; tdx_collateral_malformed.
 Result<CollateralFiles> read_collateral(const std::string& folder, const Fmspc& fmspc, std::string_view ca);
 // Writes what read_collateral() reads, each file whole or not at all. Errors: those of files.
-Status write_collateral(const std::string& folder, const Fmspc& fmspc, std::string_view ca, const CollateralFiles& files);
+Status write_collateral(const std::string& folder, const Fmspc& fmspc, std::string_view ca,
+                        const CollateralFiles& files);
 
 // The form of the issuer chains above: certificates of PEM to a list and back. Errors: tdx_collateral_malformed.
 Result<std::vector<uint8_t>> issuer_chain_of_pem(Bytes pem);
 Result<std::string> issuer_chain_to_pem(Bytes list);
 
-// The object that `name` ("tcbInfo", "enclaveIdentity") holds in such an answer, byte for byte as it was signed, and the
-// signature, r ‖ s. No white space and no other member stand around them, as Intel writes it; so there is one way to read
-// the answer. Errors: tdx_collateral_malformed.
+// The object that `name` ("tcbInfo", "enclaveIdentity") holds in such an answer, byte for byte as it was signed, and
+// the signature, r ‖ s. No white space and no other member stand around them, as Intel writes it; so there is one way
+// to read the answer. Errors: tdx_collateral_malformed.
 struct SignedObject {
   Bytes object;
   std::array<uint8_t, 64> signature{};
@@ -73,8 +75,8 @@ struct Trust {
   int64_t now = 0;
 };
 
-// Collateral that is Intel's (of a pinned root) and current. Only verify_collateral() makes one; it may serve many quotes of
-// platforms with the same FMSPC and PCK CA, until `not_after`.
+// Collateral that is Intel's (of a pinned root) and current. Only verify_collateral() makes one; it may serve many
+// quotes of platforms with the same FMSPC and PCK CA, until `not_after`.
 class VerifiedCollateral {
  public:
   const TcbInfo& tcb_info() const { return tcb_info_; }
@@ -94,9 +96,9 @@ class VerifiedCollateral {
 };
 
 // Both objects: issuer chain to a pinned root, that the issuer is the TCB signing key and the root does not revoke it,
-// signature over the exact bytes, form, and that `now` is in [issueDate, nextUpdate]. `problem` (may be null) gets words.
-// Errors: tdx_collateral_malformed, tdx_collateral_signature, tdx_collateral_expired, and of the chain and its CRL:
-// untrusted_chain, bad_certificate, certificate_revoked, certificate_expired, certificate_not_yet_valid, crl_*.
+// signature over the exact bytes, form, and that `now` is in [issueDate, nextUpdate]. `problem` (may be null) gets
+// words. Errors: tdx_collateral_malformed, tdx_collateral_signature, tdx_collateral_expired, and of the chain and its
+// CRL: untrusted_chain, bad_certificate, certificate_revoked, certificate_expired, certificate_not_yet_valid, crl_*.
 Result<VerifiedCollateral> verify_collateral(const Collateral& collateral, const Trust& trust, std::string* problem);
 
 }  // namespace cstl::tdx

@@ -41,7 +41,8 @@ Result<CollateralFiles> read_collateral(const std::string& folder, const Fmspc& 
   return out;
 }
 
-Status write_collateral(const std::string& folder, const Fmspc& fmspc, std::string_view ca, const CollateralFiles& files) {
+Status write_collateral(const std::string& folder, const Fmspc& fmspc, std::string_view ca,
+                        const CollateralFiles& files) {
   constexpr mode_t kPublic = 0644;
   TRY_LET(Names name, names(folder, fmspc, ca));
   TRY_LET(std::string tcb_chain, issuer_chain_to_pem(files.tcb_info_chain));

@@ -35,7 +35,8 @@ Status check_signature(const SignedObject& object, const P256Point& key) {
   Bytes signature = object.signature;
   auto verified = verify_p256(key, digest, signature.first(32), signature.skip(32));
   if (!verified) {
-    return fail(Code::tdx_collateral_signature, "collateral.signature", verified.error().origin, verified.error().foreign);
+    return fail(Code::tdx_collateral_signature, "collateral.signature", verified.error().origin,
+                verified.error().foreign);
   }
   return success();
 }

@@ -124,7 +124,8 @@ Status check_root(Bytes der) {
   TRY_LET(PublicKey key, parse_public_key(view.spki));
   TRY_LET(SignatureAlgorithm algorithm, parse_signature_algorithm(view.algorithm, Code::bad_certificate));
   auto verified = verify_signature(key, algorithm, view.to_be_signed, view.signature);
-  if (!verified) return fail(Code::untrusted_chain, "root.signature", verified.error().origin, verified.error().foreign);
+  if (!verified)
+    return fail(Code::untrusted_chain, "root.signature", verified.error().origin, verified.error().foreign);
   return success();
 }
 

@@ -1,5 +1,6 @@
-// Provisioning Certification Keys: the certificate chain that a quote carries, and Intel's extensions in its leaf (Intel SGX
-// PCK Certificate and CRL Profile Specification, 1.3.5 and appendix A). Total; nothing here checks a signature.
+// Provisioning Certification Keys: the certificate chain that a quote carries, and Intel's extensions in its leaf
+// (Intel SGX PCK Certificate and CRL Profile Specification, 1.3.5 and appendix A). Total; nothing here checks a
+// signature.
 #pragma once
 
 #include <vector>
@@ -14,9 +15,9 @@ using Components = std::array<uint8_t, 16>;  // security version numbers, one pe
 
 struct PckChain {
   std::vector<uint8_t> leaf, intermediate, root;  // DER
-  // Of a quote's PEM: exactly three certificates, leaf first, each in the canonical form of RFC 7468 with lines of 64 and
-  // LF; one NUL may follow, as C strings have it. So a changed character of the text, which no signature covers, never
-  // passes. Errors: tdx_pck_chain.
+  // Of a quote's PEM: exactly three certificates, leaf first, each in the canonical form of RFC 7468 with lines of 64
+  // and LF; one NUL may follow, as C strings have it. So a changed character of the text, which no signature covers,
+  // never passes. Errors: tdx_pck_chain.
   static Result<PckChain> decode(Bytes pem);
 };
 
@@ -35,16 +36,18 @@ struct PckExtensions {
   static Result<PckExtensions> decode(Bytes extension);
 };
 
-// Intel's names for the roles of certificates: the common name (2.5.4.3) of a Name, borrowed; empty when there is none or
-// more than one. A key that may do one thing must not pass for one that may do another, so every chain is checked for them.
+// Intel's names for the roles of certificates: the common name (2.5.4.3) of a Name, borrowed; empty when there is none
+// or more than one. A key that may do one thing must not pass for one that may do another, so every chain is checked
+// for them.
 std::string_view common_name(Bytes name);
 constexpr std::string_view kPckLeafName = "Intel SGX PCK Certificate";
-constexpr std::string_view kPlatformCaName = "Intel SGX PCK Platform CA";    // machines with several packages: all with TDX
+constexpr std::string_view kPlatformCaName =
+    "Intel SGX PCK Platform CA";  // machines with several packages: all with TDX
 constexpr std::string_view kProcessorCaName = "Intel SGX PCK Processor CA";
 constexpr std::string_view kTcbSigningName = "Intel SGX TCB Signing";
 
-// The root that a chain brings is signed by itself, so that no byte of it is left unsigned (the pin covers its key only).
-// Errors: untrusted_chain, bad_certificate.
+// The root that a chain brings is signed by itself, so that no byte of it is left unsigned (the pin covers its key
+// only). Errors: untrusted_chain, bad_certificate.
 Status check_root(Bytes der);
 
 // 1.2.840.113741.1.13.1 as DER content.

@@ -41,7 +41,8 @@ Status check(const CollateralFiles& files, const PckChain& chain, const PcsClien
   // The list must be by the issuer of the quote's PCK certificate, whom the root in turn must vouch for.
   const std::vector<Bytes> others{chain.intermediate, chain.root};
   const std::vector<Bytes> lists{files.pck_crl, files.root_crl};
-  Status covered = verify_chain(chain.leaf, others, ChainPolicy{trust.roots, trust.root_count, now, &lists, CrlDemand::all});
+  Status covered =
+      verify_chain(chain.leaf, others, ChainPolicy{trust.roots, trust.root_count, now, &lists, CrlDemand::all});
   // A revoked platform is for verify_quote() to refuse; its collateral is good.
   if (!covered.ok() && covered.code() != Code::certificate_revoked) return covered;
   *late = now >= collateral.not_after() - (collateral.not_after() - collateral.not_before()) / 4;
@@ -76,7 +77,8 @@ Result<std::vector<uint8_t>> issuer_chain_of_header(std::string_view header) {
   return issuer_chain_of_pem(pem);
 }
 
-Result<CollateralFiles> obtain_collateral(const PcsClient& client, const Quote& quote, int64_t now, std::string* problem) {
+Result<CollateralFiles> obtain_collateral(const PcsClient& client, const Quote& quote, int64_t now,
+                                          std::string* problem) {
   TRY_LET(PckChain chain, PckChain::decode(quote.pck_chain));
   TRY_LET(std::string_view ca, pck_ca_of(chain));
   TRY_LET(PckExtensions pck, pck_extensions_of(chain));

@@ -1,6 +1,7 @@
 // Intel's Provisioning Certification Service (PCS API, version 4), and a cache of what it gave: a folder as
-// read_collateral() reads it. Whatever comes from the network or the folder is verified before it is used, and what comes
-// from the network before it is kept. Once the folder holds what a fleet needs, no network is needed until it expires.
+// read_collateral() reads it. Whatever comes from the network or the folder is verified before it is used, and what
+// comes from the network before it is kept. Once the folder holds what a fleet needs, no network is needed until it
+// expires.
 #pragma once
 
 #include "attest/fetch/https.h"
@@ -27,10 +28,11 @@ struct PcsClient {
 // What a header of PCS holds: percent-encoded PEM. Errors: tdx_collateral_malformed.
 Result<std::vector<uint8_t>> issuer_chain_of_header(std::string_view header);
 
-// What verification of `quote` needs. From the folder; fetched if that lacks it, if it does not verify at `now`, or if it is in
-// the last quarter of its time: then the old one serves if the service does not answer. `problem` (may be null) gets words.
-// Errors: collateral_unreachable, not_found (no network is allowed and the folder lacks it), those of verify_collateral(), of
-// PckChain and PckExtensions, and of files.
-Result<CollateralFiles> obtain_collateral(const PcsClient& client, const Quote& quote, int64_t now, std::string* problem);
+// What verification of `quote` needs. From the folder; fetched if that lacks it, if it does not verify at `now`, or if
+// it is in the last quarter of its time: then the old one serves if the service does not answer. `problem` (may be
+// null) gets words. Errors: collateral_unreachable, not_found (no network is allowed and the folder lacks it), those of
+// verify_collateral(), of PckChain and PckExtensions, and of files.
+Result<CollateralFiles> obtain_collateral(const PcsClient& client, const Quote& quote, int64_t now,
+                                          std::string* problem);
 
 }  // namespace cstl::tdx

@@ -1,9 +1,10 @@
-// Intel TDX quotes, versions 4 and 5 (Intel TDX DCAP Quoting Library API, appendix A.3 and A.4): header, TD report 1.0 or
-// 1.5, and the ECDSA P-256 signature with what certifies its key: the quoting enclave's SGX report, signed by a PCK key,
-// and the PCK certificate chain (certification data 6 over 5; the other types, which only name a PCK, are unsupported).
+// Intel TDX quotes, versions 4 and 5 (Intel TDX DCAP Quoting Library API, appendix A.3 and A.4): header, TD report 1.0
+// or 1.5, and the ECDSA P-256 signature with what certifies its key: the quoting enclave's SGX report, signed by a PCK
+// key, and the PCK certificate chain (certification data 6 over 5; the other types, which only name a PCK, are
+// unsupported).
 //
-// Parsing is total: it checks form alone, borrows, allocates nothing, and leaves no byte over. Integers are little endian.
-// Whoever asks for a quote with a buffer of fixed size uses quote_size() to cut off what follows it.
+// Parsing is total: it checks form alone, borrows, allocates nothing, and leaves no byte over. Integers are little
+// endian. Whoever asks for a quote with a buffer of fixed size uses quote_size() to cut off what follows it.
 #pragma once
 
 #include "crypto/hash.h"
@@ -85,8 +86,8 @@ struct Quote {
   static Result<Quote> decode(Bytes input);
 };
 
-// How many of the leading bytes are a quote, by its own size fields; its form is not checked otherwise. Errors: truncated,
-// too_long, unsupported.
+// How many of the leading bytes are a quote, by its own size fields; its form is not checked otherwise. Errors:
+// truncated, too_long, unsupported.
 Result<size_t> quote_size(Bytes input);
 
 }  // namespace cstl::tdx

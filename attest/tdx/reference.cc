@@ -83,7 +83,8 @@ Status read_statuses(const JsonObject& object, TcbStatusSet* out) {
   for (const Json& item : *list) {
     const std::string* text = item.get_ptr<const std::string*>();
     auto status = text != nullptr ? tcb_status_from(*text) : Result<TcbStatus>(fail(Code::bad_value, "tdx.status"));
-    if (!status || *status == TcbStatus::revoked) return object.wrong("tcb_statuses", "holds what is no status to accept");
+    if (!status || *status == TcbStatus::revoked)
+      return object.wrong("tcb_statuses", "holds what is no status to accept");
     if ((*out & tcb_bit(*status)) != 0) return object.wrong("tcb_statuses", "holds a value twice");
     *out = static_cast<TcbStatusSet>(*out | tcb_bit(*status));
   }
@@ -230,7 +231,8 @@ Json Reference::to_json() const {
   if (tee_tcb_svn) out["tee_tcb_svn"] = to_hex(*tee_tcb_svn);
   for (uint64_t mask : xfam) out["xfam"].push_back(to_hex(big_endian(mask)));
   for (const Flag& flag : kFlags) {
-    if (attributes.*flag.value != standard.attributes.*flag.value) out["attributes"][flag.name] = attributes.*flag.value;
+    if (attributes.*flag.value != standard.attributes.*flag.value)
+      out["attributes"][flag.name] = attributes.*flag.value;
   }
   for (const RtmrReference& rtmr : rtmrs) out["rtmrs"][std::to_string(rtmr.index)] = write_rtmr(rtmr);
   return out;

@@ -1,8 +1,8 @@
-// What a verified TDX quote must say: the member "tdx" of a reference set (docs/attestation-tdx.md has the schema), and the
-// comparison, which explains itself claim by claim. Pure; no clock, no I/O.
+// What a verified TDX quote must say: the member "tdx" of a reference set (docs/attestation-tdx.md has the schema), and
+// the comparison, which explains itself claim by claim. Pure; no clock, no I/O.
 //
-// Left out means: not compared, except where a default is stricter: TCB status UpToDate, collateral demanded, no debugging, no
-// migration, SEPT_VE_DISABLE set, no service TD bound, TDX module and quoting enclave by Intel.
+// Left out means: not compared, except where a default is stricter: TCB status UpToDate, collateral demanded, no
+// debugging, no migration, SEPT_VE_DISABLE set, no service TD bound, TDX module and quoting enclave by Intel.
 #pragma once
 
 #include <optional>
@@ -58,21 +58,22 @@ struct Reference {
   static Result<Reference> from_json(const nlohmann::json& value, std::string* problem);
   // Parses back to itself; what equals the default is left out.
   nlohmann::json to_json() const;
-  // What a machine accepts of its peers when it has but its own quote: the same MRTD, RTMR1, RTMR2 and attributes; TDX module,
-  // PCE and quoting enclave at least as new.
+  // What a machine accepts of its peers when it has but its own quote: the same MRTD, RTMR1, RTMR2 and attributes; TDX
+  // module, PCE and quoting enclave at least as new.
   static Reference own(const VerifiedQuote& quote);
 
-  // It says which software runs: the firmware (MRTD) and, since firmware loads what it is told to, RTMR1 or RTMR2. RTMRs
-  // without MRTD prove nothing: other firmware extends them as it likes. Without that (and without PCRs) a set enforces
-  // nothing.
+  // It says which software runs: the firmware (MRTD) and, since firmware loads what it is told to, RTMR1 or RTMR2.
+  // RTMRs without MRTD prove nothing: other firmware extends them as it likes. Without that (and without PCRs) a set
+  // enforces nothing.
   bool names_software() const;
   // Borrows `roots` of this. `now`: Unix seconds of the verifier.
   Trust trust(int64_t now) const;
 };
 
-// Appends a claim per comparison ("tdx.mrtd", "tdx.rtmr1", "tdx.tcb.status", "tdx.attributes.debug", …). `ccel`: the event log,
-// or empty; when it does not replay, it explains nothing and the claim "tdx.ccel" fails. The result is the code of the first
-// that failed: tdx_collateral_missing, tdx_tcb_status, reference_mismatch, log_malformed and the like, rtmr_replay; ok if none did.
+// Appends a claim per comparison ("tdx.mrtd", "tdx.rtmr1", "tdx.tcb.status", "tdx.attributes.debug", …). `ccel`: the
+// event log, or empty; when it does not replay, it explains nothing and the claim "tdx.ccel" fails. The result is the
+// code of the first that failed: tdx_collateral_missing, tdx_tcb_status, reference_mismatch, log_malformed and the
+// like, rtmr_replay; ok if none did.
 Code appraise(const VerifiedQuote& quote, const Reference& reference, Bytes ccel, std::vector<Claim>& claims);
 // What the quote says about the platform, for people.
 void facts_of(const VerifiedQuote& quote, std::vector<Fact>& facts);

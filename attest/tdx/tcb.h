@@ -1,6 +1,6 @@
-// What Intel says about platforms and quoting enclaves: TCB info (TDX, version 3) and the enclave identity of the TD quoting
-// enclave (version 2), both of Intel's PCS API version 4; and how a quote fares against them (the "TCB level" algorithm of
-// that API's documentation and of Intel's quote verification library).
+// What Intel says about platforms and quoting enclaves: TCB info (TDX, version 3) and the enclave identity of the TD
+// quoting enclave (version 2), both of Intel's PCS API version 4; and how a quote fares against them (the "TCB level"
+// algorithm of that API's documentation and of Intel's quote verification library).
 //
 // Parsers take the JSON object whose bytes Intel signed, and nothing around it. Total and bounded. Members that are not
 // named below are skipped, since Intel adds some without a new version; those that are named must be there once.
@@ -35,7 +35,9 @@ enum class TcbStatus : uint8_t {
 };
 constexpr size_t kTcbStatuses = 9;
 using TcbStatusSet = uint16_t;  // bit (1 << TcbStatus)
-constexpr TcbStatusSet tcb_bit(TcbStatus status) { return static_cast<TcbStatusSet>(1u << static_cast<unsigned>(status)); }
+constexpr TcbStatusSet tcb_bit(TcbStatus status) {
+  return static_cast<TcbStatusSet>(1u << static_cast<unsigned>(status));
+}
 
 const char* tcb_status_name(TcbStatus status);              // Intel's: "UpToDate", "SWHardeningNeeded", …
 Result<TcbStatus> tcb_status_from(std::string_view name);   // bad_value
@@ -93,8 +95,8 @@ struct TcbVerdict {
   std::vector<std::string> advisories;      // of every level that was reached; sorted, unique
 };
 
-// Errors: tdx_tcb_info_mismatch (FMSPC or PCE id), tdx_module (signer, attributes or version not Intel's), tdx_qe_identity,
-// tdx_tcb_unsupported (below every level). What the status is worth, a reference says.
+// Errors: tdx_tcb_info_mismatch (FMSPC or PCE id), tdx_module (signer, attributes or version not Intel's),
+// tdx_qe_identity, tdx_tcb_unsupported (below every level). What the status is worth, a reference says.
 Result<TcbVerdict> judge_tcb(const TcbInfo& info, const QeIdentity& identity, const PckExtensions& pck,
                              const TdReport& report, const SgxReport& qe);
 

@@ -34,10 +34,11 @@ bool masked_equal(const std::array<uint8_t, N>& seen, const std::array<uint8_t, 
 const TdxModule* find_module(const TcbInfo& info, uint8_t version) {
   std::string id = "TDX_" + to_hex(Bytes(&version, 1));
   for (const TdxModule& module : info.modules) {
-    bool same = module.id.size() == id.size() && std::equal(id.begin(), id.end(), module.id.begin(), [](char a, char b) {
-                  auto lower = [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; };
-                  return lower(a) == lower(b);
-                });
+    bool same =
+        module.id.size() == id.size() && std::equal(id.begin(), id.end(), module.id.begin(), [](char a, char b) {
+          auto lower = [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; };
+          return lower(a) == lower(b);
+        });
     if (same) return &module;
   }
   return nullptr;
@@ -72,8 +73,8 @@ bool out_of_date(TcbStatus status) {
   return status == TcbStatus::out_of_date || status == TcbStatus::out_of_date_configuration_needed;
 }
 
-// TD report 1.5 also tells what the platform runs now. When only the TDX module that this TD was born with is too old, and
-// the present one is the newest, then a relaunch of the TD is all that it takes.
+// TD report 1.5 also tells what the platform runs now. When only the TDX module that this TD was born with is too old,
+// and the present one is the newest, then a relaunch of the TD is all that it takes.
 Result<TcbStatus> relaunch(const TcbInfo& info, const TdReport& report, TcbStatus sgx, TcbStatus tdx, TcbStatus module,
                            TcbStatus enclave) {
   if (!report.is_15 || enclave != TcbStatus::up_to_date || out_of_date(sgx) || sgx == TcbStatus::revoked ||

@@ -7,7 +7,9 @@
 namespace cstl::tdx {
 
 namespace {
-Error with_code(Code code, const char* site, const Error& error) { return fail(code, site, error.origin, error.foreign); }
+Error with_code(Code code, const char* site, const Error& error) {
+  return fail(code, site, error.origin, error.foreign);
+}
 
 // `key`: X ‖ Y. `signature`: r ‖ s.
 Status check_p256(Bytes key, Bytes message, Bytes signature, Code code, const char* site) {

@@ -66,7 +66,8 @@ inline Der time(int64_t seconds) {
 // A Name of one attribute: the common name.
 inline Der name(std::string_view common_name) {
   constexpr std::array<uint8_t, 3> kCommonName{0x55, 0x04, 0x03};
-  return sequence({tlv(der::kSet, sequence({oid(kCommonName), tlv(der::kUtf8, Der(common_name.begin(), common_name.end()))}))});
+  return sequence(
+      {tlv(der::kSet, sequence({oid(kCommonName), tlv(der::kUtf8, Der(common_name.begin(), common_name.end()))}))});
 }
 
 // Extension; `value` is what its OCTET STRING holds.

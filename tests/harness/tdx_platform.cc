@@ -39,7 +39,9 @@ SigningKey key_of(uint8_t seed, std::string_view name) {
 }
 
 Der algorithm() { return sequence({oid(kEcdsaSha256)}); }
-Der spki(const SigningKey& key) { return sequence({sequence({oid(kEcPublicKey), oid(kP256)}), bits(Bytes(key.point()).copy())}); }
+Der spki(const SigningKey& key) {
+  return sequence({sequence({oid(kEcPublicKey), oid(kP256)}), bits(Bytes(key.point()).copy())});
+}
 
 // As RFC 5280 (4.2.1.2) leaves it to the issuer; Intel takes the same 20 bytes for serial and key id.
 Der key_id(const SigningKey& key) {
@@ -120,27 +122,28 @@ std::unique_ptr<TdxPlatform> TdxPlatform::create(uint8_t seed) {
 
 Der TdxPlatform::certificate(std::string_view subject, const SigningKey& key, std::string_view issuer,
                              const SigningKey& issuer_key, uint8_t serial, bool authority, const Der& extra) const {
-  Der usage = tlv(der::kBitString, authority ? Der{1, 0x06} : Der{6, 0xc0});  // keyCertSign, cRLSign; or digitalSignature
+  Der usage =
+      tlv(der::kBitString, authority ? Der{1, 0x06} : Der{6, 0xc0});  // keyCertSign, cRLSign; or digitalSignature
   Der constraints = authority ? sequence({tlv(der::kBoolean, {0xff})}) : sequence({});
   Der extensions = sequence({extension(kAuthorityKeyId, false, sequence({tlv(der::context(0), key_id(issuer_key))})),
                              extension(kDistributionPoints, false, distribution_point()),
                              extension(kSubjectKeyId, false, octets(key_id(key))), extension(kKeyUsage, true, usage),
                              extension(kBasicConstraints, true, constraints), extra});
-  Der to_be_signed = sequence({tlv(der::constructed_context(0), integer(2u)), integer(serial), algorithm(), name(issuer),
-                               sequence({make::time(facts.not_before), make::time(facts.not_after)}), name(subject),
-                               spki(key), tlv(der::constructed_context(3), extensions)});
+  Der to_be_signed = sequence({tlv(der::constructed_context(0), integer(2u)), integer(serial), algorithm(),
+                               name(issuer), sequence({make::time(facts.not_before), make::time(facts.not_after)}),
+                               name(subject), spki(key), tlv(der::constructed_context(3), extensions)});
   return sign_der(issuer_key, to_be_signed);
 }
 
 Der TdxPlatform::list(std::string_view issuer, const SigningKey& key, int64_t now, const Der& serials) const {
   Der revoked;
   for (uint8_t serial : serials) put(revoked, sequence({integer(serial), make::time(now - kDay)}));
-  Der to_be_signed = sequence({integer(1u), algorithm(), name(issuer), make::time(now - kDay), make::time(now + 29 * kDay),
-                               revoked.empty() ? Der{} : tlv(der::kSequence, revoked),
-                               tlv(der::constructed_context(0),
-                                   sequence({extension(kCrlNumber, false, integer(1u)),
-                                             extension(kAuthorityKeyId, false,
-                                                       sequence({tlv(der::context(0), key_id(key))}))}))});
+  Der to_be_signed =
+      sequence({integer(1u), algorithm(), name(issuer), make::time(now - kDay), make::time(now + 29 * kDay),
+                revoked.empty() ? Der{} : tlv(der::kSequence, revoked),
+                tlv(der::constructed_context(0),
+                    sequence({extension(kCrlNumber, false, integer(1u)),
+                              extension(kAuthorityKeyId, false, sequence({tlv(der::context(0), key_id(key))}))}))});
   return sign_der(key, to_be_signed);
 }
 
@@ -184,7 +187,8 @@ Der TdxPlatform::quote(const TdReport& report) const {
   put(out, report.seam_attributes);
   put(out, report.td_attributes, 8);
   put(out, report.xfam, 8);
-  for (const Digest48& value : {report.mr_td, report.mr_config_id, report.mr_owner, report.mr_owner_config}) put(out, value);
+  for (const Digest48& value : {report.mr_td, report.mr_config_id, report.mr_owner, report.mr_owner_config})
+    put(out, value);
   for (const Digest48& rtmr : report.rtmr) put(out, rtmr);
   put(out, report.report_data);
   if (report.is_15) {
@@ -196,7 +200,8 @@ Der TdxPlatform::quote(const TdReport& report) const {
   Der qe;
   put(qe, facts.sgx_tcb);
   put(qe, Der(4 + kReserved, 0));
-  put(qe, Der{0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 0, 0, 0, 0, 0, 0});  // attributes: INIT, MODE64BIT, PROVISIONKEY; XFRM
+  put(qe,
+      Der{0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 0, 0, 0, 0, 0, 0});     // attributes: INIT, MODE64BIT, PROVISIONKEY; XFRM
   put(qe, Der(32, 0xe5));                                             // MRENCLAVE
   put(qe, Der(kReserved2, 0));
   put(qe, facts.qe_signer);
@@ -230,20 +235,21 @@ std::string TdxPlatform::tcb_info(int64_t now) const {
   auto level = [this](const tdx::Components& sgx, const tdx::Components& tdx, const std::string& status,
                       const std::string& advisories) {
     return "{\"tcb\":{\"sgxtcbcomponents\":" + components(sgx) + ",\"pcesvn\":" + std::to_string(facts.tcb_pce_svn) +
-           ",\"tdxtcbcomponents\":" + components(tdx) + "},\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"" + status +
-           "\"" + advisories + "}";
+           ",\"tdxtcbcomponents\":" + components(tdx) + "},\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"" +
+           status + "\"" + advisories + "}";
   };
   const std::string advisory = ",\"advisoryIDs\":[\"INTEL-SA-00960\",\"INTEL-SA-00982\"]";
-  std::string best = level(facts.tcb_sgx, facts.tcb_tdx, facts.tcb_status, facts.tcb_status == "UpToDate" ? "" : advisory);
+  std::string best =
+      level(facts.tcb_sgx, facts.tcb_tdx, facts.tcb_status, facts.tcb_status == "UpToDate" ? "" : advisory);
   std::string oldest = level(tdx::Components{2, 2}, tdx::Components{1, 0, 1}, "OutOfDate", advisory);
   std::string signer = to_hex(facts.module_signer);
   std::string attributes = "\"attributes\":\"0000000000000000\",\"attributesMask\":\"FFFFFFFFFFFFFFFF\"";
   return "{\"id\":\"TDX\",\"version\":3,\"issueDate\":\"" + utc_text(facts.issued != 0 ? facts.issued : now - kDay) +
          "\",\"nextUpdate\":\"" + utc_text(facts.next_update != 0 ? facts.next_update : now + 29 * kDay) +
          "\",\"fmspc\":\"" + to_hex(facts.tcb_info_fmspc) + "\",\"pceId\":\"0000\",\"tcbType\":0," +
-         "\"tcbEvaluationDataNumber\":" + std::to_string(facts.evaluation) + ",\"tdxModule\":{\"mrsigner\":\"" + signer +
-         "\"," + attributes + "},\"tdxModuleIdentities\":[{\"id\":\"TDX_01\",\"mrsigner\":\"" + signer + "\"," +
-         attributes + ",\"tcbLevels\":[" + enclave_level(5, facts.module_status, "") + "," +
+         "\"tcbEvaluationDataNumber\":" + std::to_string(facts.evaluation) + ",\"tdxModule\":{\"mrsigner\":\"" +
+         signer + "\"," + attributes + "},\"tdxModuleIdentities\":[{\"id\":\"TDX_01\",\"mrsigner\":\"" + signer +
+         "\"," + attributes + ",\"tcbLevels\":[" + enclave_level(5, facts.module_status, "") + "," +
          enclave_level(3, "OutOfDate", ",\"advisoryIDs\":[\"INTEL-SA-01036\"]") + "]}],\"tcbLevels\":[" + best + "," +
          oldest + "]}";
 }
@@ -252,7 +258,8 @@ std::string TdxPlatform::qe_identity(int64_t now) const {
   return "{\"id\":\"TD_QE\",\"version\":2,\"issueDate\":\"" + utc_text(facts.issued != 0 ? facts.issued : now - kDay) +
          "\",\"nextUpdate\":\"" + utc_text(facts.next_update != 0 ? facts.next_update : now + 29 * kDay) +
          "\",\"tcbEvaluationDataNumber\":" + std::to_string(facts.evaluation) +
-         ",\"miscselect\":\"00000000\",\"miscselectMask\":\"FFFFFFFF\",\"attributes\":\"11000000000000000000000000000000\"," +
+         ",\"miscselect\":\"00000000\",\"miscselectMask\":\"FFFFFFFF\",\"attributes\":"
+         "\"11000000000000000000000000000000\"," +
          "\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\",\"mrsigner\":\"" + to_hex(Digest32{0x51}) +
          "\",\"isvprodid\":2,\"tcbLevels\":[" + enclave_level(4, facts.qe_status, "") + "," +
          enclave_level(1, "OutOfDate", ",\"advisoryIDs\":[\"INTEL-SA-00615\"]") + "]}";

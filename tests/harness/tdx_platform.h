@@ -1,6 +1,6 @@
-// A platform with Intel TDX that exists only in tests: root, PCK CA, PCK certificate, quoting enclave, TCB signing key, made
-// at run time. Quotes and collateral that it signs pass the same verification as real ones, under its own root. What a test
-// wants to be wrong, it sets in `facts` first.
+// A platform with Intel TDX that exists only in tests: root, PCK CA, PCK certificate, quoting enclave, TCB signing key,
+// made at run time. Quotes and collateral that it signs pass the same verification as real ones, under its own root.
+// What a test wants to be wrong, it sets in `facts` first.
 //
 //   auto platform = test::TdxPlatform::create();
 //   tdx::TdReport report = platform->report();               // a sound TD; set rtmr, report_data, …

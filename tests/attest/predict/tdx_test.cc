@@ -79,7 +79,8 @@ Buffer code() {
   return out;
 }
 constexpr uint64_t kCodeAt = 0xffffe000, kStackAt = 0x810000;
-const std::vector<Section> kSections{{0, 8192, kCodeAt, 8192, 0, 1}, {0, 0, kStackAt, 4096, 3, 0}, {0, 0, 0x900000, 8192, 3, 2}};
+const std::vector<Section> kSections{
+    {0, 8192, kCodeAt, 8192, 0, 1}, {0, 0, kStackAt, 4096, 3, 0}, {0, 0, 0x900000, 8192, 3, 2}};
 }  // namespace
 
 TEST_CASE("predict.tdx: MRTD is the equation of the TDX module's specification, in both orders of hosts") {

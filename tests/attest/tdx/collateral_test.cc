@@ -60,17 +60,25 @@ TEST_CASE("tdx.collateral: the signed object is cut out byte for byte, of one sp
   const Row rows[] = {
       {"sound", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature + "\"}", Code::ok},
       {"space", "{ \"tcbInfo\":" + object + ",\"signature\":\"" + signature + "\"}", Code::tdx_collateral_malformed},
-      {"newline at the end", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature + "\"}\n", Code::tdx_collateral_malformed},
-      {"signature first", "{\"signature\":\"" + signature + "\",\"tcbInfo\":" + object + "}", Code::tdx_collateral_malformed},
-      {"another member", "{\"tcbInfo\":" + object + ",\"x\":1,\"signature\":\"" + signature + "\"}", Code::tdx_collateral_malformed},
-      {"two objects", "{\"tcbInfo\":" + object + object + ",\"signature\":\"" + signature + "\"}", Code::tdx_collateral_malformed},
-      {"another name", "{\"enclaveIdentity\":" + object + ",\"signature\":\"" + signature + "\"}", Code::tdx_collateral_malformed},
+      {"newline at the end", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature + "\"}\n",
+       Code::tdx_collateral_malformed},
+      {"signature first", "{\"signature\":\"" + signature + "\",\"tcbInfo\":" + object + "}",
+       Code::tdx_collateral_malformed},
+      {"another member", "{\"tcbInfo\":" + object + ",\"x\":1,\"signature\":\"" + signature + "\"}",
+       Code::tdx_collateral_malformed},
+      {"two objects", "{\"tcbInfo\":" + object + object + ",\"signature\":\"" + signature + "\"}",
+       Code::tdx_collateral_malformed},
+      {"another name", "{\"enclaveIdentity\":" + object + ",\"signature\":\"" + signature + "\"}",
+       Code::tdx_collateral_malformed},
       {"no object", "{\"tcbInfo\":[],\"signature\":\"" + signature + "\"}", Code::tdx_collateral_malformed},
       {"object without end", "{\"tcbInfo\":{\"a\":\"}", Code::tdx_collateral_malformed},
       {"escape at the end", "{\"tcbInfo\":{\"a\":\"\\", Code::tdx_collateral_malformed},
-      {"short signature", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature.substr(1) + "\"}", Code::tdx_collateral_malformed},
-      {"long signature", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature + "a\"}", Code::tdx_collateral_malformed},
-      {"capitals", "{\"tcbInfo\":" + object + ",\"signature\":\"A" + signature.substr(1) + "\"}", Code::tdx_collateral_malformed},
+      {"short signature", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature.substr(1) + "\"}",
+       Code::tdx_collateral_malformed},
+      {"long signature", "{\"tcbInfo\":" + object + ",\"signature\":\"" + signature + "a\"}",
+       Code::tdx_collateral_malformed},
+      {"capitals", "{\"tcbInfo\":" + object + ",\"signature\":\"A" + signature.substr(1) + "\"}",
+       Code::tdx_collateral_malformed},
       {"empty", "", Code::tdx_collateral_malformed},
   };
   for (const Row& row : rows) {
@@ -100,17 +108,20 @@ TEST_CASE("tdx.collateral: each lie about collateral has its own code") {
       {"expired", [](TdxFacts& f) { f.next_update = kMadeAt - 1; }, keep, Code::tdx_collateral_expired},
       {"of the future", [](TdxFacts& f) { f.issued = kMadeAt + 1; }, keep, Code::tdx_collateral_expired},
       {"certificates expired", [](TdxFacts& f) { f.not_after = kMadeAt - 1; }, keep, Code::certificate_expired},
-      {"certificates of the future", [](TdxFacts& f) { f.not_before = kMadeAt + 1; }, keep, Code::certificate_not_yet_valid},
+      {"certificates of the future", [](TdxFacts& f) { f.not_before = kMadeAt + 1; }, keep,
+       Code::certificate_not_yet_valid},
       {"unknown status", [](TdxFacts& f) { f.tcb_status = "Fine"; }, keep, Code::tdx_collateral_malformed},
-      {"a verifier's status", [](TdxFacts& f) { f.tcb_status = "TDRelaunchAdvised"; }, keep, Code::tdx_collateral_malformed},
-      {"TCB info of another hierarchy", same, [&](CollateralFiles& c) { c.tcb_info = other->collateral(kMadeAt).tcb_info; },
-       Code::tdx_collateral_signature},
+      {"a verifier's status", [](TdxFacts& f) { f.tcb_status = "TDRelaunchAdvised"; }, keep,
+       Code::tdx_collateral_malformed},
+      {"TCB info of another hierarchy", same,
+       [&](CollateralFiles& c) { c.tcb_info = other->collateral(kMadeAt).tcb_info; }, Code::tdx_collateral_signature},
       {"chain of another hierarchy", same,
-       [&](CollateralFiles& c) { c.qe_identity_chain = other->collateral(kMadeAt).qe_identity_chain; }, Code::untrusted_chain},
+       [&](CollateralFiles& c) { c.qe_identity_chain = other->collateral(kMadeAt).qe_identity_chain; },
+       Code::untrusted_chain},
       {"QE identity in place of TCB info", same, [](CollateralFiles& c) { c.tcb_info = c.qe_identity; },
        Code::tdx_collateral_malformed},
-      {"root CRL of another hierarchy", same, [&](CollateralFiles& c) { c.root_crl = other->collateral(kMadeAt).root_crl; },
-       Code::crl_signature},
+      {"root CRL of another hierarchy", same,
+       [&](CollateralFiles& c) { c.root_crl = other->collateral(kMadeAt).root_crl; }, Code::crl_signature},
       {"PCK CRL in place of the root's", same, [](CollateralFiles& c) { c.root_crl = c.pck_crl; }, Code::crl_missing},
       {"no root CRL", same, [](CollateralFiles& c) { c.root_crl.clear(); }, Code::crl_malformed},
       {"no PCK CRL", same, [](CollateralFiles& c) { c.pck_crl.clear(); }, Code::crl_malformed},
@@ -156,7 +167,8 @@ TEST_CASE("tdx.collateral: any flipped bit of collateral is refused, of ours and
 }
 
 TEST_CASE("tdx.collateral: a folder keeps it, as PCS would have answered") {
-  const std::string folder = std::filesystem::temp_directory_path().string() + "/tdx-collateral-" + std::to_string(getpid());
+  const std::string folder =
+      std::filesystem::temp_directory_path().string() + "/tdx-collateral-" + std::to_string(getpid());
   auto platform = TdxPlatform::create();
   CollateralFiles files = platform->collateral(kMadeAt);
   REQUIRE(write_collateral(folder, platform->facts.fmspc, "platform", files).ok());
@@ -199,7 +211,8 @@ TEST_CASE("tdx.tcb: statuses converge as Intel's library has it") {
     QuoteStep step = QuoteStep::form;
     auto quote = verify_quote(platform->quote(platform->report()), &*collateral, trust, {}, step);
     REQUIRE(quote.ok());
-    CHECK_MESSAGE(std::string(tcb_status_name(quote->tcb().status)) == row.whole, row.platform, row.module, row.enclave);
+    CHECK_MESSAGE(std::string(tcb_status_name(quote->tcb().status)) == row.whole, row.platform, row.module,
+                  row.enclave);
   }
 }
 

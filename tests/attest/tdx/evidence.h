@@ -1,6 +1,6 @@
 // The production quote and its collateral of Debian's golang-github-google-go-tdx-guest-dev, read from $CSTL_EVIDENCE
-// (tools/deps/evidence.sh). The folder keeps PCS's answers without their headers, so the issuer chain of TCB info and QE
-// identity is taken from the package's test program, where it stands percent-encoded as the service sends it.
+// (tools/deps/evidence.sh). The folder keeps PCS's answers without their headers, so the issuer chain of TCB info and
+// QE identity is taken from the package's test program, where it stands percent-encoded as the service sends it.
 #pragma once
 
 #include <cstdlib>

@@ -170,8 +170,8 @@ TEST_CASE("tdx.pcs: the header's chain is percent-encoded PEM, whole") {
   std::string header = percent_encoded(pem);
   REQUIRE(issuer_chain_of_header(header).ok());
   CHECK(*issuer_chain_of_header(header) == platform->collateral(kMadeAt).tcb_info_chain);
-  for (std::string bad : {std::string(), header.substr(0, header.size() - 1), header + "%", header + "%0", header + "%zz",
-                          header + header, pem.substr(1)}) {
+  for (std::string bad : {std::string(), header.substr(0, header.size() - 1), header + "%", header + "%0",
+                          header + "%zz", header + header, pem.substr(1)}) {
     CHECK(issuer_chain_of_header(bad).code() == Code::tdx_collateral_malformed);
   }
 }

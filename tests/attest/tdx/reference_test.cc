@@ -37,11 +37,14 @@ std::string digest(uint8_t byte) { return to_hex(std::vector<uint8_t>(48, byte))
 }  // namespace
 
 TEST_CASE("tdx.reference: JSON reads back to itself, and leaves defaults out") {
-  const std::string text = R"({"attributes":{"debug":true,"perfmon":false},"collateral_required":false,"evaluation":17,)"
-                           R"("mr_td":[")" + digest(0x7d) + R"("],"pce_svn":11,"platforms":[")" +
-                           std::string(64, 'a') + R"("],"qe_svn":4,"rtmrs":{"1":{"component":"UKI","enforce":true,"events":[{"component":"UKI","digest":")" +
-                           digest(1) + R"("}],"expected":[")" + digest(2) + R"("]}},"tcb_statuses":["UpToDate","SWHardeningNeeded"],)"
-                           R"("tee_tcb_svn":"05010700000000000000000000000000","xfam":["0000000000061ae7"]})";
+  const std::string text =
+      R"({"attributes":{"debug":true,"perfmon":false},"collateral_required":false,"evaluation":17,)"
+      R"("mr_td":[")" +
+      digest(0x7d) + R"("],"pce_svn":11,"platforms":[")" + std::string(64, 'a') +
+      R"("],"qe_svn":4,"rtmrs":{"1":{"component":"UKI","enforce":true,"events":[{"component":"UKI","digest":")" +
+      digest(1) + R"("}],"expected":[")" + digest(2) +
+      R"("]}},"tcb_statuses":["UpToDate","SWHardeningNeeded"],)"
+      R"("tee_tcb_svn":"05010700000000000000000000000000","xfam":["0000000000061ae7"]})";
   auto json = parse_json(text, 1 << 16);
   REQUIRE(json.ok());
   std::string problem;
@@ -92,29 +95,37 @@ TEST_CASE("tdx.reference: each fact that differs fails its own claim") {
   Digest48 other{};
   other.fill(9);
   const Row rows[] = {
-      {"tdx.tcb.status", [](TdxFacts& f, TdReport&) { f.tcb_status = "SWHardeningNeeded"; }, strict, Code::tdx_tcb_status},
+      {"tdx.tcb.status", [](TdxFacts& f, TdReport&) { f.tcb_status = "SWHardeningNeeded"; }, strict,
+       Code::tdx_tcb_status},
       {"tdx.tcb.evaluation", honest, [](Reference& r) { r.evaluation = 18; }, Code::reference_mismatch},
       {"tdx.qe.vendor", [](TdxFacts& f, TdReport&) { f.qe_vendor_id[0] = 0; }, strict, Code::reference_mismatch},
       {"tdx.qe.svn", honest, [](Reference& r) { r.qe_svn = 5; }, Code::reference_mismatch},
       {"tdx.tcb.pce_svn", honest, [](Reference& r) { r.pce_svn = 12; }, Code::reference_mismatch},
-      {"tdx.tcb.svn", honest, [](Reference& r) { r.tee_tcb_svn = Components{5, 1, 8}; }, Code::reference_mismatch},
+      {"tdx.tcb.svn", honest,
+       [](Reference& r) {
+         r.tee_tcb_svn = Components{5, 1, 8};
+       },
+       Code::reference_mismatch},
       {"tdx.mrseam", honest, [&](Reference& r) { r.mr_seam = {other}; }, Code::reference_mismatch},
       {"tdx.mrsignerseam", honest, [&](Reference& r) { r.mr_signer_seam = {other}; }, Code::reference_mismatch},
-      {"tdx.attributes.debug", [](TdxFacts&, TdReport& r) { r.td_attributes |= kTdDebug; }, strict, Code::reference_mismatch},
-      {"tdx.attributes.debug", [](TdxFacts&, TdReport& r) { r.td_attributes |= 0x80; }, strict, Code::reference_mismatch},
+      {"tdx.attributes.debug", [](TdxFacts&, TdReport& r) { r.td_attributes |= kTdDebug; }, strict,
+       Code::reference_mismatch},
+      {"tdx.attributes.debug", [](TdxFacts&, TdReport& r) { r.td_attributes |= 0x80; }, strict,
+       Code::reference_mismatch},
       {"tdx.attributes.migratable", [](TdxFacts&, TdReport& r) { r.td_attributes |= kTdMigratable; }, strict,
        Code::reference_mismatch},
       {"tdx.attributes.perfmon", [](TdxFacts&, TdReport& r) { r.td_attributes |= uint64_t{1} << 63; },
        [](Reference& r) { r.attributes.perfmon = false; }, Code::reference_mismatch},
-      {"tdx.attributes.sept_ve_disable", [](TdxFacts&, TdReport& r) { r.td_attributes = 0; }, strict, Code::reference_mismatch},
+      {"tdx.attributes.sept_ve_disable", [](TdxFacts&, TdReport& r) { r.td_attributes = 0; }, strict,
+       Code::reference_mismatch},
       {"tdx.attributes.unknown", [](TdxFacts&, TdReport& r) { r.td_attributes |= uint64_t{1} << 40; }, strict,
        Code::reference_mismatch},
       {"tdx.xfam", honest, [](Reference& r) { r.xfam = {1}; }, Code::reference_mismatch},
       {"tdx.mrtd", [](TdxFacts&, TdReport& r) { r.mr_td[47] ^= 1; }, strict, Code::reference_mismatch},
       {"tdx.mr_config_id", [](TdxFacts&, TdReport& r) { r.mr_config_id[0] = 1; },
        [](Reference& r) { r.mr_config_id = {Digest48{}}; }, Code::reference_mismatch},
-      {"tdx.mr_owner", [](TdxFacts&, TdReport& r) { r.mr_owner[0] = 1; }, [](Reference& r) { r.mr_owner = {Digest48{}}; },
-       Code::reference_mismatch},
+      {"tdx.mr_owner", [](TdxFacts&, TdReport& r) { r.mr_owner[0] = 1; },
+       [](Reference& r) { r.mr_owner = {Digest48{}}; }, Code::reference_mismatch},
       {"tdx.mr_owner_config", [](TdxFacts&, TdReport& r) { r.mr_owner_config[0] = 1; },
        [](Reference& r) { r.mr_owner_config = {Digest48{}}; }, Code::reference_mismatch},
       {"tdx.mr_service_td",

@@ -42,13 +42,15 @@ struct Made {
 };
 }  // namespace
 
-TEST_CASE("tdx.verify: Intel's production quote and its collateral: every signature holds; the platform is below every level") {
+TEST_CASE(
+    "tdx.verify: Intel's production quote and its collateral: every signature holds; the platform is below every "
+    "level") {
   Buffer quote = real_quote();
   auto collateral = verify_collateral(real_collateral().view(), intel(), nullptr);
   REQUIRE_MESSAGE(collateral.ok(), named(collateral.code()), " ", std::string(collateral.error().site));
   CHECK(collateral->not_after() == *parse_utc("2023-07-08T07:24:59Z"));
-  // The package's own test says so too ("no matching TCB level found"): the sample TCB info demands component 1 >= 5, the
-  // platform of the sample quote has 3. Everything before that step, revocation included, has passed.
+  // The package's own test says so too ("no matching TCB level found"): the sample TCB info demands component 1 >= 5,
+  // the platform of the sample quote has 3. Everything before that step, revocation included, has passed.
   Outcome seen = outcome(quote, &*collateral, intel());
   CHECK_MESSAGE(seen.code == Code::tdx_tcb_unsupported, named(seen.code), " ", seen.site);
   CHECK(seen.step == QuoteStep::tcb);
@@ -95,7 +97,8 @@ TEST_CASE("tdx.verify: and without collateral, when the verdict has no TCB") {
   CHECK(verified->qe_vendor_id() == kIntelQeVendor);
   CHECK(verified->not_after() == *parse_utc("2029-09-20T13:20:31Z"));
   CHECK_FALSE(verified->bound());
-  auto later = verify_quote(quote, nullptr, intel(*parse_utc("2026-01-01T00:00:00Z")), verified->report().report_data, step);
+  auto later =
+      verify_quote(quote, nullptr, intel(*parse_utc("2026-01-01T00:00:00Z")), verified->report().report_data, step);
   REQUIRE(later.ok());
   CHECK(later->bound());
   Buffer with_sentence = real_tdx("tdx_prod_quote_SPR_E4.dat");
@@ -146,10 +149,12 @@ TEST_CASE("tdx.verify: each lie of a platform has its own code") {
     QuoteStep step;
   };
   const Lie lies[] = {
-      {"leaf revoked", [](TdxFacts& f, TdReport&) { f.revoke_leaf = true; }, Code::certificate_revoked, QuoteStep::revocation},
-      {"CA revoked", [](TdxFacts& f, TdReport&) { f.revoke_ca = true; }, Code::certificate_revoked, QuoteStep::revocation},
-      {"leaf of another kind", [](TdxFacts& f, TdReport&) { f.leaf_name = "Intel SGX TCB Signing"; }, Code::tdx_pck_chain,
-       QuoteStep::pck_chain},
+      {"leaf revoked", [](TdxFacts& f, TdReport&) { f.revoke_leaf = true; }, Code::certificate_revoked,
+       QuoteStep::revocation},
+      {"CA revoked", [](TdxFacts& f, TdReport&) { f.revoke_ca = true; }, Code::certificate_revoked,
+       QuoteStep::revocation},
+      {"leaf of another kind", [](TdxFacts& f, TdReport&) { f.leaf_name = "Intel SGX TCB Signing"; },
+       Code::tdx_pck_chain, QuoteStep::pck_chain},
       {"CA of another kind", [](TdxFacts& f, TdReport&) { f.ca_name = "Intel SGX CA"; }, Code::tdx_pck_chain,
        QuoteStep::pck_chain},
       {"no SGX extension", [](TdxFacts& f, TdReport&) { f.sgx_extension = false; }, Code::tdx_pck_extensions,
@@ -158,15 +163,22 @@ TEST_CASE("tdx.verify: each lie of a platform has its own code") {
        QuoteStep::tcb},
       {"another PCE", [](TdxFacts& f, TdReport&) { f.pce_id[0] = 1; }, Code::tdx_tcb_info_mismatch, QuoteStep::tcb},
       {"module not Intel's", [](TdxFacts&, TdReport& r) { r.mr_signer_seam[0] = 1; }, Code::tdx_module, QuoteStep::tcb},
-      {"module with attributes", [](TdxFacts&, TdReport& r) { r.seam_attributes[0] = 1; }, Code::tdx_module, QuoteStep::tcb},
-      {"unknown module version", [](TdxFacts&, TdReport& r) { r.tee_tcb_svn[1] = 9; }, Code::tdx_module, QuoteStep::tcb},
-      {"enclave not Intel's", [](TdxFacts& f, TdReport&) { f.qe_signer[0] ^= 1; }, Code::tdx_qe_identity, QuoteStep::tcb},
-      {"another enclave of Intel's", [](TdxFacts& f, TdReport&) { f.qe_prod_id = 1; }, Code::tdx_qe_identity, QuoteStep::tcb},
-      {"enclave below all levels", [](TdxFacts& f, TdReport&) { f.qe_isv_svn = 0; }, Code::tdx_tcb_unsupported, QuoteStep::tcb},
+      {"module with attributes", [](TdxFacts&, TdReport& r) { r.seam_attributes[0] = 1; }, Code::tdx_module,
+       QuoteStep::tcb},
+      {"unknown module version", [](TdxFacts&, TdReport& r) { r.tee_tcb_svn[1] = 9; }, Code::tdx_module,
+       QuoteStep::tcb},
+      {"enclave not Intel's", [](TdxFacts& f, TdReport&) { f.qe_signer[0] ^= 1; }, Code::tdx_qe_identity,
+       QuoteStep::tcb},
+      {"another enclave of Intel's", [](TdxFacts& f, TdReport&) { f.qe_prod_id = 1; }, Code::tdx_qe_identity,
+       QuoteStep::tcb},
+      {"enclave below all levels", [](TdxFacts& f, TdReport&) { f.qe_isv_svn = 0; }, Code::tdx_tcb_unsupported,
+       QuoteStep::tcb},
       {"module below all levels", [](TdxFacts&, TdReport& r) { r.tee_tcb_svn[0] = 2; }, Code::tdx_tcb_unsupported,
        QuoteStep::tcb},
-      {"SGX below all levels", [](TdxFacts& f, TdReport&) { f.sgx_tcb = {1}; }, Code::tdx_tcb_unsupported, QuoteStep::tcb},
-      {"PCE below all levels", [](TdxFacts& f, TdReport&) { f.pce_svn = 1; }, Code::tdx_tcb_unsupported, QuoteStep::tcb},
+      {"SGX below all levels", [](TdxFacts& f, TdReport&) { f.sgx_tcb = {1}; }, Code::tdx_tcb_unsupported,
+       QuoteStep::tcb},
+      {"PCE below all levels", [](TdxFacts& f, TdReport&) { f.pce_svn = 1; }, Code::tdx_tcb_unsupported,
+       QuoteStep::tcb},
       {"loader below all levels", [](TdxFacts&, TdReport& r) { r.tee_tcb_svn[2] = 0; }, Code::tdx_tcb_unsupported,
        QuoteStep::tcb},
   };

@@ -1,10 +1,10 @@
 // Makes inputs of TDX verification, verifies them, and writes both down for another verifier to do the same:
 //   tdx_cases CASES VERDICTS
-// CASES: the root of a made-up Intel; then per case u8 root (0 Intel's, 1 made-up), u8 whether collateral follows, i64 time
-// (little endian), quote; collateral is TCB info, its issuer chain as PCS's header has it, QE identity, its chain, PCK CRL,
-// root CRL; each blob u32 length and bytes. VERDICTS: a line per case, "ok" or the code's name, then the difference that is
-// expected (below), then what the case is. Ours is "ok" when a reference set with nothing but defaults accepts the TCB too.
-// The same seeds give the same mutations in every run.
+// CASES: the root of a made-up Intel; then per case u8 root (0 Intel's, 1 made-up), u8 whether collateral follows, i64
+// time (little endian), quote; collateral is TCB info, its issuer chain as PCS's header has it, QE identity, its chain,
+// PCK CRL, root CRL; each blob u32 length and bytes. VERDICTS: a line per case, "ok" or the code's name, then the
+// difference that is expected (below), then what the case is. Ours is "ok" when a reference set with nothing but
+// defaults accepts the TCB too. The same seeds give the same mutations in every run.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -35,9 +35,11 @@ constexpr const char* kTrailing = "must:trailing";
 constexpr const char* kProcessorCa = "must:processor-ca";
 // It never asks whether collateral is of the future.
 constexpr const char* kFuture = "must:future";
-// It takes white space and unused bits in PEM, and text around it. Nothing signs the text of a chain, so we take one form.
+// It takes white space and unused bits in PEM, and text around it. Nothing signs the text of a chain, so we take one
+// form.
 constexpr const char* kPem = "may:pem-text";
-// It takes any spelling of the JSON around a signed object: case of names and of hexadecimal digits, white space, order.
+// It takes any spelling of the JSON around a signed object: case of names and of hexadecimal digits, white space,
+// order.
 constexpr const char* kAnswer = "may:answer-text";
 
 [[noreturn]] void give_up(const char* what) {
@@ -54,7 +56,8 @@ using Buffer = std::vector<uint8_t>;
 Buffer evidence(const std::string& name) {
   const char* prefix = std::getenv("CSTL_EVIDENCE");
   if (prefix == nullptr) give_up("$CSTL_EVIDENCE is not set");
-  std::string path = std::string(prefix) + "/usr/share/gocode/src/github.com/google/go-tdx-guest/testing/testdata/" + name;
+  std::string path =
+      std::string(prefix) + "/usr/share/gocode/src/github.com/google/go-tdx-guest/testing/testdata/" + name;
   return must(read_file(path.c_str(), 1 << 20), "the evidence lacks a file");
 }
 
@@ -142,7 +145,8 @@ void flip_every_byte(Cases& cases, bool made, int64_t now, const Buffer& quote, 
 }
 
 void cut(Cases& cases, bool made, int64_t now, const Buffer& quote, size_t step) {
-  for (size_t size = 0; size < quote.size(); size += step) cases.add(made, nullptr, now, Bytes(quote).first(size), kSame, "cut");
+  for (size_t size = 0; size < quote.size(); size += step)
+    cases.add(made, nullptr, now, Bytes(quote).first(size), kSame, "cut");
   Buffer longer = quote;
   for (int i = 0; i < 8; ++i) {
     longer.push_back(static_cast<uint8_t>(i));
@@ -151,7 +155,8 @@ void cut(Cases& cases, bool made, int64_t now, const Buffer& quote, size_t step)
 }
 
 // Bytes set, swapped, copied over one another, in front of the chain's text.
-void shuffle(Cases& cases, bool made, const CollateralFiles* files, int64_t now, const Buffer& quote, int count, uint32_t seed) {
+void shuffle(Cases& cases, bool made, const CollateralFiles* files, int64_t now, const Buffer& quote, int count,
+             uint32_t seed) {
   std::mt19937 random(seed);
   const size_t pem = pem_at(quote);
   for (int i = 0; i < count; ++i) {
@@ -241,7 +246,8 @@ void change_collateral(Cases& cases, const TdxPlatform& platform, const Buffer& 
       cases.add(true, &changed, kMadeAt, quote, part.tag, "collateral");
     }
   }
-  for (int64_t day : {-3650, -2, 0, 28, 29, 30, 3650}) cases.add(true, &sound, kMadeAt + day * kDay, quote, day == -2 ? kFuture : kSame, "time");
+  for (int64_t day : {-3650, -2, 0, 28, 29, 30, 3650})
+    cases.add(true, &sound, kMadeAt + day * kDay, quote, day == -2 ? kFuture : kSame, "time");
 }
 }  // namespace
 

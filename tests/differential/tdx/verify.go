@@ -1,5 +1,5 @@
-// Verifies the cases that tdx_cases wrote with go-tdx-guest: a line per case, "ok" or "refused" and why, into a file, since
-// that package logs to standard output.
+// Verifies the cases that tdx_cases wrote with go-tdx-guest: a line per case, "ok" or "refused" and why, into a file,
+// since that package logs to standard output.
 //
 //	verify CASES VERDICTS
 package main
