@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include "boot/kubernetes/api.h"
-#include "boot/kubernetes/etcd_members.h"
 #include "crypto/base/fd.h"
 
 namespace cstl::kubernetes {
@@ -65,14 +63,26 @@ Result<std::vector<EtcdMember>> members_of(Api& etcd) {
   return parse_members(answer);
 }
 
-// Until there is a member of ours that can start. What an answer that was lost has done is seen in the next round.
-Result<std::vector<EtcdMember>> ensure_member(Api& etcd, const std::string& peer, const Report& report) {
+// kubeadm writes the manifest of a first etcd, but for the arguments that make it join.
+Status write_manifest(const ClusterConfig& cluster, const NodePlace& node, const std::string& initial, Monitor& monitor,
+                      const Report& report) {
+  TRY_LET(const ConfigApi config, config_api(cluster.kubernetes));
+  TRY_LET(const std::string text, etcd_configuration(cluster, node, initial));
+  TRY(write_file_durably(kKubeadmFile, text, 0600));
+  std::vector<std::string> arguments = {"init", "phase", "etcd", "local", "--config", kKubeadmFile};
+  for (std::string& more : kubeadm_arguments(config, {})) arguments.push_back(std::move(more));
+  return run_kubeadm(std::move(arguments), KubeletStart::no, monitor, report);
+}
+
+}  // namespace
+
+Result<std::vector<EtcdMember>> ensure_member(Api& etcd, const std::string& peer, bool data, const Report& report) {
   Error last = fail(Code::timeout, "etcd.member");
   for (int round = 0; round < kRounds; ++round) {
     TRY_LET(std::vector<EtcdMember> members, members_of(etcd));
     EtcdMember own;
     Status done;
-    switch (member_step(members, peer, exists(kData), &own)) {
+    switch (member_step(members, peer, data, &own)) {
       case MemberStep::go_on: return members;
       case MemberStep::remove:
         report.line("etcd: removing the member that this machine was before");
@@ -91,22 +101,10 @@ Result<std::vector<EtcdMember>> ensure_member(Api& etcd, const std::string& peer
   return last;
 }
 
-// kubeadm writes the manifest of a first etcd, but for the arguments that make it join.
-Status write_manifest(const ClusterConfig& cluster, const NodePlace& node, const std::string& initial, Monitor& monitor,
-                      const Report& report) {
-  TRY_LET(const ConfigApi config, config_api(cluster.kubernetes));
-  TRY_LET(const std::string text, etcd_configuration(cluster, node, initial));
-  TRY(write_file_durably(kKubeadmFile, text, 0600));
-  std::vector<std::string> arguments = {"init", "phase", "etcd", "local", "--config", kKubeadmFile};
-  for (std::string& more : kubeadm_arguments(config, {})) arguments.push_back(std::move(more));
-  return run_kubeadm(std::move(arguments), KubeletStart::no, monitor, report);
-}
-
-// etcd refuses until the learner has caught up with its leader.
-Status promote(Api& etcd, const std::string& peer, const Report& report) {
+Status promote_member(Api& etcd, const std::string& peer, int patience_ms, const Report& report) {
   const int64_t begin = monotonic_ms();
   int64_t told = begin;
-  while (monotonic_ms() - begin < kPromoteMs) {
+  while (monotonic_ms() - begin < patience_ms) {
     TRY_LET(const std::vector<EtcdMember> members, members_of(etcd));
     EtcdMember own;
     if (member_step(members, peer, true, &own) == MemberStep::add) return fail(Code::not_found, "etcd.promote");
@@ -124,8 +122,6 @@ Status promote(Api& etcd, const std::string& peer, const Report& report) {
   return fail(Code::timeout, "etcd.promote");
 }
 
-}  // namespace
-
 bool kubeadm_adds_learners(const KubernetesVersion& version) { return version.minor >= kLearnersMinor; }
 
 Status join_etcd(const ClusterConfig& cluster, const NodePlace& node, const std::string& endpoint, Monitor& monitor,
@@ -139,11 +135,11 @@ Status join_etcd(const ClusterConfig& cluster, const NodePlace& node, const std:
   TRY_LET(std::vector<std::string> servers, other_members(api, node));
   TRY_LET(Api etcd, open_etcd(std::move(servers), report));
   const std::string peer = peer_url(node.address);
-  TRY_LET(const std::vector<EtcdMember> members, ensure_member(etcd, peer, report));
+  TRY_LET(const std::vector<EtcdMember> members, ensure_member(etcd, peer, exists(kData), report));
   if (!exists(kManifest)) {
     TRY(write_manifest(cluster, node, initial_cluster(members, peer, node.name), monitor, report));
   }
-  return promote(etcd, peer, report);
+  return promote_member(etcd, peer, kPromoteMs, report);
 }
 
 }  // namespace cstl::kubernetes

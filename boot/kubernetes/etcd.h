@@ -3,10 +3,19 @@
 // that does not start (or kubeadm did not wait for the answer, which it does for two seconds), the cluster is lost.
 #pragma once
 
+#include "boot/kubernetes/api.h"
+#include "boot/kubernetes/etcd_members.h"
 #include "boot/kubernetes/kubeadm.h"
 #include "boot/kubernetes/node.h"
 
 namespace cstl::kubernetes {
+
+// Its two halves; `etcd`: any of its members but ours (https, its client certificate), `peer`: our URL for the others.
+// A member of ours that can start: the one that is there, or a new learner; one that had data is replaced unless `data`.
+// What an answer that was lost has done is seen. Errors: of Api; those of etcd when it refuses for a quarter of a minute.
+Result<std::vector<EtcdMember>> ensure_member(Api& etcd, const std::string& peer, bool data, const Report& report);
+// Until ours is a voter: etcd refuses until it has caught up. Errors: timeout, not_found (there is none), of Api.
+Status promote_member(Api& etcd, const std::string& peer, int patience_ms, const Report& report);
 
 // Whether kubeadm of this version does the same by itself.
 bool kubeadm_adds_learners(const KubernetesVersion& version);

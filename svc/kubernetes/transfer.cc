@@ -91,12 +91,15 @@ Status transport_status(Running& r) {
   if (r.result == CURLE_OK) return success();
   Code code = Code::api_unreachable;
   const char* site = "kubernetes.connection";
-  curl_off_t secured = 0;
-  curl_easy_getinfo(r.easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+  curl_off_t handshake_us = 0;
+  long connections = 0;  // that were opened for it; none: it went over one that was there
+  curl_easy_getinfo(r.easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+  curl_easy_getinfo(r.easy, CURLINFO_NUM_CONNECTS, &connections);
+  const bool secured = handshake_us > 0 || connections == 0;
   switch (r.result) {
     case CURLE_OPERATION_TIMEDOUT:
-      site = secured > 0 ? "kubernetes.answer" : "kubernetes.connect";
-      if (secured > 0) code = Code::timeout;
+      site = secured ? "kubernetes.answer" : "kubernetes.connect";
+      if (secured) code = Code::timeout;
       break;
     case CURLE_COULDNT_RESOLVE_HOST: site = "kubernetes.name"; break;
     case CURLE_COULDNT_CONNECT: site = "kubernetes.connect"; break;

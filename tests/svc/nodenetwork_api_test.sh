@@ -51,11 +51,12 @@ cp "$(value ca)" "$account/ca.crt"
 echo '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"audiences":["https://kubernetes.default.svc.cluster.local"]}}' |
   kubectl create --raw /api/v1/namespaces/cstl-system/serviceaccounts/cstl-nodenetwork/token -f - |
   sed 's/.*"token":"\([^"]*\)".*/\1/' >"$account/token"
-echo '{"cstl":"cluster/1","network":"wireguard","pod_cidr":"10.244.0.0/16"}' >"$work/cluster.json"
+echo '{"cstl":"cluster/1","endpoint":"127.0.0.1:1","network":"wireguard","pod_cidr":"10.244.0.0/16"}' >"$work/cluster.json"
 head -c 32 /dev/urandom | base64 >"$work/key"
 
+# The endpoint of the cluster is away, and so is this node's own API server: what is left is the Service.
 server=$(value server)
-KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=${server##*:} "$programs/cstl-nodenetwork" --name one \
+KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=${server##*:} "$programs/cstl-nodenetwork" --name one --address 127.0.0.1 \
   --cluster "$work/cluster.json" --key "$work/key" --cni "$work/cni" 2>"$work/log" &
 service=$!
 expect 'it confines itself and starts' 'service.ready'

@@ -56,6 +56,9 @@ TEST_CASE("kubeadm configuration: each API has its golden files") {
     auto init = init_configuration(cluster, kNode, "abcdef.0123456789abcdef");
     REQUIRE(init.ok());
     check_golden(std::string(row.api) + "-init.yaml", *init);
+    auto etcd = etcd_configuration(cluster, kWorker, "control-plane-0=https://10.0.2.15:2380,worker-0=https://10.0.2.16:2380");
+    REQUIRE(etcd.ok());
+    check_golden(std::string(row.api) + "-etcd.yaml", *etcd);
     auto worker = join_configuration(cluster, kWorker, false);
     REQUIRE(worker.ok());
     check_golden(std::string(row.api) + "-join.yaml", *worker);

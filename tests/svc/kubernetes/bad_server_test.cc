@@ -93,6 +93,32 @@ TEST_CASE("no server at all, and one that does not speak TLS") {
   CHECK(get(**no_name, "/api").code() == Code::api_unreachable);
 }
 
+TEST_CASE("a server that is away: the next request goes to the next one, and a watch goes on there") {
+  Rig rig;
+  const std::string good = "https://127.0.0.1:" + (*rig.server)["port"];
+  Access access = Access::with_token("https://127.0.0.1:1", rig.folder + "/server.crt", "");
+  access.more_servers = {"https://127.0.0.1:" + (*rig.server)["plain"], good};
+  auto client = Client::create(access, quick());
+  REQUIRE(client.ok());
+  CHECK(get(**client, "/seen/nothing").code() == Code::api_unreachable);  // nobody listens
+  CHECK(get(**client, "/seen/nothing").code() == Code::api_unreachable);  // no TLS
+  CHECK(get(**client, "/seen/nothing").ok());
+  CHECK(get(**client, "/status/503").code() == Code::api_busy);           // an answer is an answer
+  CHECK(get(**client, "/status/404").code() == Code::api_not_found);
+  CHECK(get(**client, "/seen/nothing").ok());
+  CHECK(get(**client, "/silent").code() == Code::timeout);                // in a ring
+  CHECK(get(**client, "/seen/nothing").code() == Code::api_unreachable);
+
+  access.prefer(*parse_endpoint("127.0.0.1:2"));
+  CHECK(access.server == "https://127.0.0.1:2");
+  CHECK(access.more_servers[0] == "https://127.0.0.1:1");
+  CHECK(access.prefer_node("fd00::15").ok());
+  CHECK(access.server == "https://[fd00::15]:6443");
+  CHECK(access.prefer_node("node.example").code() == Code::bad_value);
+  access.more_servers.push_back("http://127.0.0.1:3");
+  CHECK(Client::create(access, quick()).code() == Code::bad_value);
+}
+
 TEST_CASE("a token that has been replaced is read again after 401") {
   Rig rig;
   std::string file = rig.folder + "/token";
