@@ -34,7 +34,7 @@ std::string status_line(pid_t pid, const char* key) {
   auto text = read_file(("/proc/" + std::to_string(pid) + "/status").c_str(), 64 * 1024);
   if (!text.ok()) return "";
   std::string all(Bytes(*text).text());
-  size_t at = all.find("\n" + std::string(key) + ":\t");
+  size_t at = ("\n" + all).find("\n" + std::string(key) + ":\t");
   if (at == std::string::npos) return "";
   size_t start = all.find('\t', at) + 1;
   return all.substr(start, all.find('\n', start) - start);

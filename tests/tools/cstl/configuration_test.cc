@@ -56,8 +56,6 @@ TEST_CASE("a configuration with a fault is refused and the place is named") {
       {"wrong kind", "cstl: state/1\nname: a\nvariant: tpm\nreference_values: r\n", "cstl"},
       {"name with capitals", "cstl: config/1\nname: Demo\nvariant: tpm\nreference_values: r\n", "name"},
       {"unknown variant", "cstl: config/1\nname: a\nvariant: vtpm\nreference_values: r\n", "variant"},
-      {"a variant that this build cannot verify", "cstl: config/1\nname: a\nvariant: aws-sev-snp\nreference_values: r\n",
-       "variant"},
       {"a second control plane without Kubernetes", kGood + "  control_planes: 2\n", "mini.control_planes"},
       {"more control planes than metadata can name", kBoth + "  control_planes: 8\n", "mini.control_planes"},
       {"workers beyond the bound", kGood + "  workers: 33\n", "mini.workers"},
