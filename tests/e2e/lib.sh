@@ -12,15 +12,20 @@ work=${CSTL_E2E_WORK:-$(mktemp -d "${TMPDIR:-/tmp}/cstl-e2e-XXXXXX")}
 step_names=()
 step_seconds=()
 
-# Leaves the serial logs where a person finds them, and no machine running.
+# Leaves the serial logs where a person finds them, and no machine running, unless CSTL_KEEP is set: then a script that
+# goes stage by stage can go on from the one that failed, in the same CSTL_E2E_WORK.
 finish() {
   local status=$?
   mkdir -p "$root/build/e2e-logs/$(basename "$0" .sh)"
   for log in "$work"/cstl-mini/*/*.log; do
     [ -e "$log" ] && cp "$log" "$root/build/e2e-logs/$(basename "$0" .sh)/$(basename "$(dirname "$log")")-$(basename "$log")"
   done
-  cstl -C "$work" mini down >/dev/null 2>&1 || true
-  [ -n "${CSTL_E2E_WORK:-}" ] || rm -rf "$work"
+  if [ -z "${CSTL_KEEP:-}" ]; then
+    cstl -C "$work" mini down >/dev/null 2>&1 || true
+    [ -n "${CSTL_E2E_WORK:-}" ] || rm -rf "$work"
+  else
+    echo "kept: $work"
+  fi
   summary
   if [ $status -ne 0 ]; then
     echo "FAILED in step: ${current_step:-start}; logs: build/e2e-logs/$(basename "$0" .sh)/"
@@ -53,6 +58,16 @@ step() {
   "$@"
   step_names+=("$current_step")
   step_seconds+=("$(awk -v a="$begin" -v b="$(now)" 'BEGIN { print b - a }')")
+}
+
+# stage "what it proves" command…: a step that is left out when an earlier run of the same workspace came past it.
+stage() {
+  if grep -qxF "$1" "$work/stages" 2>/dev/null; then
+    echo "== $1: done before"
+    return 0
+  fi
+  step "$@"
+  printf '%s\n' "$1" >>"$work/stages"
 }
 
 # configure [--kubernetes] KEY=VALUE…: a workspace's configuration with these values in its mini section.
