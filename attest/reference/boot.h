@@ -1,5 +1,5 @@
-// A machine's boot state (attest/tpm/boot_state.h) in a verdict: as facts, and as the claim of a set that asks for Secure
-// Boot. Only for logs that replayed to verified registers.
+// A machine's boot state (attest/tpm/boot_state.h) in a verdict: as facts, and as the claim of a set that asks for
+// Secure Boot. Only for logs that replayed to verified registers.
 #pragma once
 
 #include <vector>

@@ -19,8 +19,8 @@ struct Logged {
   const tpm::Event* event = nullptr;
 };
 
-// The fewest events to add, drop and replace that lead from the list to the log (Levenshtein), in the log's order: so one
-// event too many does not make all that follow it differ. Both sides are bounded: kMaxReferenceEvents, kMaxEvents.
+// The fewest events to add, drop and replace that lead from the list to the log (Levenshtein), in the log's order: so
+// one event too many does not make all that follow it differ. Both sides are bounded: kMaxReferenceEvents, kMaxEvents.
 std::vector<Difference> differences(const std::vector<ReferenceEvent>& list, const std::vector<Logged>& log) {
   size_t rows = list.size() + 1, columns = log.size() + 1;
   std::vector<uint16_t> cost(rows * columns);

@@ -94,8 +94,8 @@ void read_boot_option(const EventLog& log, BootState& state) {
   }
 }
 
-// GRUB measures the text without its prefix, with or without its zero; systemd-boot the UTF-16 text with its zero, of which
-// old ones log only half.
+// GRUB measures the text without its prefix, with or without its zero; systemd-boot the UTF-16 text with its zero, of
+// which old ones log only half.
 bool text_measured(Bytes text, Bytes digest) {
   std::vector<uint8_t> whole = text.copy();
   whole.push_back(0);

@@ -1,10 +1,10 @@
-// What a machine says it booted, read from an event log: firmware, Secure Boot and its certificates, who signed each image,
-// boot loader, images, kernel command line, parts of a unified kernel image, partitions. For a verdict to show, and for a
-// reference set that asks for Secure Boot (attest/reference/values.h).
+// What a machine says it booted, read from an event log: firmware, Secure Boot and its certificates, who signed each
+// image, boot loader, images, kernel command line, parts of a unified kernel image, partitions. For a verdict to show,
+// and for a reference set that asks for Secure Boot (attest/reference/values.h).
 //
 // Only of worth for a log that replays to quoted registers. What the registers then prove is each digest and its order
-// within its register: not an event's type, not its data, not the order between registers, and a running system can extend
-// every register once more. So:
+// within its register: not an event's type, not its data, not the order between registers, and a running system can
+// extend every register once more. So:
 // - "measured" below: the data hashes to the event's digest, and the event stands before the register's first separator
 //   (told by its digest, not by its type) where firmware alone can write. Secure Boot, its keys, and firmware facts are
 //   read from such events only; anything there that is not understood makes Secure Boot `unknown`.

@@ -66,7 +66,8 @@ std::string BootState::to_text(const std::string& indent) const {
   add_line(out, indent, "boot loader", boot_loader);
   for (const BootImage& image : images) {
     std::string name = image.file.empty() ? image.path : image.file;
-    add_line(out, indent, image_kind(image.type), (name.empty() ? "(no path)" : name) + " " + image.digest.substr(0, 16) + "...");
+    if (name.empty()) name = "(no path)";
+    add_line(out, indent, image_kind(image.type), name + " " + image.digest.substr(0, 16) + "...");
   }
   if (partitions_measured) {
     std::string list;

@@ -1,7 +1,7 @@
-// TCG event logs: PC Client Platform Firmware Profile 1.06, section 10, in the crypto-agile format (TCG_PCR_EVENT2), read
-// for one bank: SHA-256 of a TPM's PCRs, or SHA-384 of a confidential computing log (CCEL, UEFI 2.10, 38.4), whose
-// registers are those of TDX. The old format (TCG_PCClientPCREvent, SHA-1 only) is read when SHA-1 is asked for, to show
-// it; cstl has no SHA-1, so it never replays one. Total and bounded; borrows, never copies event data.
+// TCG event logs: PC Client Platform Firmware Profile 1.06, section 10, in the crypto-agile format (TCG_PCR_EVENT2),
+// read for one bank: SHA-256 of a TPM's PCRs, or SHA-384 of a confidential computing log (CCEL, UEFI 2.10, 38.4), whose
+// registers are those of TDX. The old format (TCG_PCClientPCREvent, SHA-1 only) is read when SHA-1 is asked for, to
+// show it; cstl has no SHA-1, so it never replays one. Total and bounded; borrows, never copies event data.
 //
 // A log proves nothing before its replay equals quoted registers; then its digests and their order are those that were
 // measured. Types, descriptions and data stay the writer's word, unless the data hashes to the digest (is_measured()).
@@ -16,7 +16,7 @@
 namespace cstl::tpm {
 
 constexpr size_t kMaxEvents = 2048;
-// Evidence carries at most kMaxEventLog bytes (attest/evidence.h); files hold whole firmware areas: real CCELs have 256 KiB.
+// Evidence carries at most kMaxEventLog bytes (attest/evidence.h); files hold whole firmware areas: 256 KiB of CCEL.
 constexpr size_t kMaxEventLogInput = 1024 * 1024;
 constexpr size_t kRtmrCount = 4;
 
@@ -36,7 +36,7 @@ struct Event {
 
 const char* event_type_name(uint32_t type);  // "EV_IPL"; "unknown" for others
 
-// Which component an event speaks of, in words ("initrd", "kernel command line", "unified kernel image", "firmware", …).
+// Which component an event speaks of, in words ("initrd", "kernel command line", "unified kernel image", …).
 std::string event_component(const Event& event, Registers registers = Registers::pcrs);
 // One printable line about the event's data (bounded to 160 bytes, control bytes replaced).
 std::string event_text(const Event& event);
@@ -59,8 +59,8 @@ struct EventLog {
   // Errors: log_bank (a sound log without the bank: SHA-1 only, say), log_malformed, too_long, truncated, trailing.
   static Result<EventLog> decode(Bytes input, LogFormat wanted = kPcrLog);
 
-  // The registers that the log leads to, from their value at reset; `present` gets a bit for each that an event extends.
-  // Of a log of another format: values that no register has, all present.
+  // The registers that the log leads to, from their value at reset; `present` gets a bit for each that an event
+  // extends. Of a log of another format: values that no register has, all present.
   std::array<Digest32, kPcrCount> replay(uint32_t& present) const;       // kPcrLog
   std::array<Digest48, kRtmrCount> replay_rtmrs(uint32_t& present) const;  // kCcLog; bit i: RTMRi
 };

@@ -6,6 +6,7 @@
 
 #include "attest/merkle.h"
 #include "attest/tpm/device_state.h"
+#include "attest/tpm/log_file.h"
 #include "attest/tpm/nv.h"
 #include "attest/tpm/structures.h"
 #include "crypto/base/fd.h"
@@ -193,7 +194,7 @@ Result<std::unique_ptr<Issuer>> Issuer::create(Device& device, const IssueConfig
     s.ek_chain = encode_chain(chain);
   }
   if (!config.event_log.empty()) {
-    TRY_LET(s.event_log, read_file(config.event_log.c_str(), kMaxEventLog));
+    TRY_LET(s.event_log, read_log_file(config.event_log.c_str(), kPcrLog, kMaxEventLog));
   }
   return issuer;
 }

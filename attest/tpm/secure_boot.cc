@@ -51,6 +51,7 @@ class Reading {
       case kEvVariableDriverConfig: return read_variable(event);
       case kEvVariableAuthority: return read_authority(event, true);
       case kEvEfiAction: return read_action(event);
+      case kEvSeparator: return object("is a separator whose digest is another");
       default:
         // RTMR0 also holds what a TPM has in PCR 1, which nobody can verify.
         if (log_.format.registers == Registers::pcrs) object("is of a type that does not belong there");
@@ -77,7 +78,7 @@ class Reading {
     if (!variable.ok()) return object("is a variable that is not understood");
     if (!is_measured(event.data, event.digest)) return object("is a variable whose digest is another");
     if (variable->is(kGlobalVariable, "SecureBoot")) return read_state(*variable);
-    if (variable->is(kGlobalVariable, "AuditMode")) audit_ = audit_ || variable->data.text() != std::string_view("\0", 1);
+    if (variable->is(kGlobalVariable, "AuditMode") && variable->data.text() != std::string_view("\0", 1)) audit_ = true;
     struct Row {
       const Guid& vendor;
       const char* name;
@@ -134,6 +135,7 @@ class Reading {
     // EFI_SIGNATURE_DATA: the owner, then the certificate. Old shims leave the owner out.
     Bytes data = variable->data;
     bool bare = data.size() > 4 && data[0] == 0x30 && data[1] == 0x82;
+    if (!bare && data.size() <= sizeof(Guid)) return object("is an authority that is not understood");
     Authority authority;
     authority.source = utf16_text(variable->name, 32);
     authority.certificate = certificate_of(bare ? data : data.skip(sizeof(Guid)));
@@ -173,8 +175,26 @@ class Reading {
 }  // namespace
 
 bool is_separator(Bytes digest) {
-  for (const std::array<uint8_t, 4>& value : {kZeros, kOnes, kFailed}) {
-    if (is_measured(value, digest)) return true;
+  // Asked for every event: hashed once.
+  struct Known {
+    Digest32 sha256_values[3]{};
+    Digest48 sha384_values[3]{};
+    bool good = true;
+    Known() {
+      size_t i = 0;
+      for (const std::array<uint8_t, 4>& value : {kZeros, kOnes, kFailed}) {
+        Result<Digest32> small = sha256({value});
+        Result<Digest48> large = sha384({value});
+        good = good && small.ok() && large.ok();
+        if (!good) return;
+        sha256_values[i] = *small;
+        sha384_values[i++] = *large;
+      }
+    }
+  };
+  static const Known known;
+  for (size_t i = 0; known.good && i < 3; ++i) {
+    if (equal(digest, known.sha256_values[i]) || equal(digest, known.sha384_values[i])) return true;
   }
   return false;
 }

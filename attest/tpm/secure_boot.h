@@ -5,8 +5,8 @@
 
 namespace cstl::tpm {
 
-// The digest of the separator (PFP 1.06, 3.3.2.2): of 00000000h, or of ffffffffh or 00000001h when firmware failed. In any
-// bank but SHA-1.
+// The digest of the separator (PFP 1.06, 3.3.2.2): of 00000000h, or of ffffffffh or 00000001h when firmware failed. In
+// any bank but SHA-1.
 bool is_separator(Bytes digest);
 
 // Fills secure_boot, its keys, authorities and sbat_level. `on` only if every event of the register before its first

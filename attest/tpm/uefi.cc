@@ -158,7 +158,9 @@ Result<PartitionTable> PartitionTable::decode(Bytes input) {
   out.disk = guid_at(header.skip(56));
   Reader size(header.skip(84));
   TRY_LET(out.entry_size, size.u32le());
-  if (out.entry_size < kPartitionEntry || out.entry_size > kMaxPartitionEntry) return fail(Code::bad_value, "gpt.entry");
+  if (out.entry_size < kPartitionEntry || out.entry_size > kMaxPartitionEntry) {
+    return fail(Code::bad_value, "gpt.entry");
+  }
   TRY_LET(out.count, r.u64le());
   if (out.count > kMaxPartitions) return fail(Code::too_long, "gpt.count");
   TRY_LET(out.entries, r.bytes(static_cast<size_t>(out.count) * out.entry_size));

@@ -76,7 +76,8 @@ struct ImageLoad {
   static Result<ImageLoad> decode(Bytes input);
 };
 
-// UEFI_GPT_DATA (10.2.5): the header of the table and the entries that are in use. Errors: truncated, bad_value, too_long.
+// UEFI_GPT_DATA (10.2.5): the header of the table and the entries that are in use. Errors: truncated, bad_value,
+// too_long.
 struct Partition {
   Guid type{}, id{};
   uint64_t first = 0, last = 0;  // blocks, both included
@@ -100,8 +101,9 @@ struct TaggedEvent {
   static Result<TaggedEvent> decode(Bytes input);
 };
 
-// As firmware shells write it (UEFI 10.6.1): "PciRoot(0x0)/Pci(0x1f,0x2)/Sata(0,65535,0)/HD(1,GPT,…)/\EFI\BOOT\BOOTX64.EFI".
-// Unknown nodes as "Path(type,subtype)"; a malformed end as "…". Printable, at most `max` bytes.
+// As firmware shells write it (UEFI 10.6.1):
+// "PciRoot(0x0)/Pci(0x1f,0x2)/Sata(0,65535,0)/HD(1,GPT,…)/\EFI\BOOT\BOOTX64.EFI". Unknown nodes as
+// "Path(type,subtype)"; a malformed end as "…". Printable, at most `max` bytes.
 std::string device_path_text(Bytes path, size_t max);
 // Only the file's part, "\EFI\BOOT\BOOTX64.EFI"; empty when the path names none.
 std::string device_path_file(Bytes path, size_t max);

@@ -12,7 +12,7 @@ GOROOT=$(tools/deps/go.sh --print-prefix)
 export CSTL_EVIDENCE GOROOT GOPATH=$CSTL_EVIDENCE/usr/share/gocode
 export GO111MODULE=off GOTOOLCHAIN=local GOFLAGS='' CGO_ENABLED=0 GOCACHE=${GOCACHE:-$PWD/build/go-cache}
 build=${CSTL_BUILD:-build/release}
-count=${1:-12000}
+count=${1:-20000}
 seed=20260726
 logs=$GOPATH/src/github.com/google/
 tmp=$(mktemp -d)

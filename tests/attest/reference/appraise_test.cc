@@ -85,6 +85,30 @@ TEST_CASE("appraise: evidence without an event log passes by its values") {
   CHECK(claim(verdict, "pcr9")->why == "no event log tells what was measured into it");
 }
 
+TEST_CASE("appraise: what was booted is told, and a set that asks for Secure Boot refuses a machine without it") {
+  Verdict verdict = judge(Parts::of("ecc"), values());
+  std::string facts;
+  for (const Fact& fact : verdict.facts) facts += fact.name + "=" + fact.value + "\n";
+  CHECK(facts.find("boot.firmware=2025.02-8+deb13u1\n") != std::string::npos);
+  CHECK(facts.find("boot.secure_boot=off\n") != std::string::npos);
+  CHECK(facts.find("boot.image.0.claimed=\\EFI\\BOOT\\BOOTX64.EFI\n") != std::string::npos);
+  CHECK(claim(verdict, "secure_boot") == nullptr);
+
+  ReferenceSet set = reference_set();
+  set.secure_boot = true;
+  verdict = judge(Parts::of("ecc"), values({set}));
+  CHECK(verdict.code == Code::reference_mismatch);
+  CHECK(verdict.roles == 0);
+  CHECK(claim(verdict, "secure_boot")->result == ClaimResult::failed);
+  CHECK(claim(verdict, "secure_boot")->seen == "off");
+  CHECK(claim(verdict, "secure_boot")->why == "the variable SecureBoot is empty");
+  Parts silent = Parts::of("ecc");
+  silent.event_log.clear();
+  verdict = judge(silent, values({set}));
+  CHECK(verdict.code == Code::reference_mismatch);
+  CHECK(claim(verdict, "secure_boot")->why == "no event log tells whether it was on");
+}
+
 TEST_CASE("appraise: each lie has its own code") {
   struct Row {
     const char* name;

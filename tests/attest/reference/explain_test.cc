@@ -53,16 +53,18 @@ TEST_CASE("explain: what changed, what is missing, what is too much") {
       {"AB", "B", "the log lacks the event of part A"},
       {"ABC", "AC", "the log lacks the event of part B"},
       {"AB", "", "the log lacks the event of part A; the log lacks the event of part B"},
-      {"AB", "BA", "the log lacks the event of part A; event 3 (EV_IPL, \"A\") is one too many: initrd or kernel command line"},
+      {"AB", "BA",
+       "the log lacks the event of part A; event 3 (EV_IPL, \"A\") is one too many: initrd or kernel command line"},
       {"ABCD", "XABCD", "event 2 (EV_IPL, \"X\") is one too many: initrd or kernel command line "},
       {"ABCD", "ABXCD", "event 4 (EV_IPL, \"X\") is one too many: initrd or kernel command line "},
       {"ABCD", "ABCDX", "event 6 (EV_IPL, \"X\") is one too many: initrd or kernel command line "},
       {"AB", "ABB", "event 4 (EV_IPL, \"B\") is one too many: initrd or kernel command line "},
       {"ABCDE", "AXCDEY",
-       "event 3 (EV_IPL, \"X\") differs: part B; event 7 (EV_IPL, \"Y\") is one too many: initrd or kernel command line"},
+       "event 3 (EV_IPL, \"X\") differs: part B; "
+       "event 7 (EV_IPL, \"Y\") is one too many: initrd or kernel command line"},
       {"ABCDEF", "UVWXYZ",
-       "event 2 (EV_IPL, \"U\") differs: part A; event 3 (EV_IPL, \"V\") differs: part B; event 4 (EV_IPL, \"W\") differs: "
-       "part C; event 5 (EV_IPL, \"X\") differs: part D; and 2 more"},
+       "event 2 (EV_IPL, \"U\") differs: part A; event 3 (EV_IPL, \"V\") differs: part B; "
+       "event 4 (EV_IPL, \"W\") differs: part C; event 5 (EV_IPL, \"X\") differs: part D; and 2 more"},
   };
   for (const Row& row : rows) {
     INFO((std::string(row.expected) + " " + row.seen));
@@ -88,5 +90,6 @@ TEST_CASE("explain: the component is the first that differs; the longest lists s
   Result<EventLog> long_log = EventLog::decode(long_data);
   REQUIRE(long_log.ok());
   claim = explain_pcr(reference_of(std::string(kMaxReferenceEvents, 'A')), value, &*long_log);
-  CHECK(claim.why.find("; and " + std::to_string(kMaxEvents - 1 - kMaxReferenceEvents - 4) + " more") != std::string::npos);
+  std::string rest = "; and " + std::to_string(kMaxEvents - 1 - kMaxReferenceEvents - 4) + " more";
+  CHECK(claim.why.find(rest) != std::string::npos);
 }

@@ -23,7 +23,8 @@ Buffer dbx() { return config(kImageSecurityDatabase, "dbx", {}); }
 Buffer keys() { return pk() + kek() + db() + dbx(); }
 // The key that let an image start.
 Buffer used() {
-  return measured(7, kEvVariableAuthority, variable(kImageSecurityDatabase, "db", Buffer(16, 0x0f) + load("tpm/ek.der")));
+  Buffer entry = Buffer(16, 0x0f) + load("tpm/ek.der");
+  return measured(7, kEvVariableAuthority, variable(kImageSecurityDatabase, "db", entry));
 }
 Buffer separator(uint32_t pcr = 7) { return measured(pcr, kEvSeparator, kZeros); }
 Buffer action(std::string_view words) { return measured(7, kEvEfiAction, text(words)); }
@@ -79,7 +80,8 @@ TEST_CASE("boot state: Secure Boot is on only if the register says so and nothin
        "event 1 is SecureBoot with an impossible value"},
       {"two bytes", config(kGlobalVariable, "SecureBoot", {1, 0}) + keys() + separator(), SecureBoot::unknown,
        "event 1 is SecureBoot with an impossible value"},
-      {"no PK", secure_boot(1) + kek() + db() + separator(), SecureBoot::unknown, "enabled, but PK, KEK or db is empty"},
+      {"no PK", secure_boot(1) + kek() + db() + separator(), SecureBoot::unknown,
+       "enabled, but PK, KEK or db is empty"},
       {"an empty db", secure_boot(1) + pk() + kek() + config(kImageSecurityDatabase, "db", {}) + separator(),
        SecureBoot::unknown, "enabled, but PK, KEK or db is empty"},
       {"db of another vendor", secure_boot(1) + pk() + kek() + config(kGlobalVariable, "db", hashes()) + separator(),
@@ -106,6 +108,11 @@ TEST_CASE("boot state: Secure Boot is on only if the register says so and nothin
        SecureBoot::on, ""},
       {"a separator under another name", secure_boot(0) + measured(7, kEvPostCode, kZeros) + secure_boot(1) + keys() +
        separator(), SecureBoot::unknown, "event 8 is a second separator"},
+      {"an event that claims to be a separator", secure_boot(0) + measured(7, kEvSeparator, kZeros, text("x")) + keys() +
+       separator(), SecureBoot::unknown, "event 2 is a separator whose digest is another"},
+      {"an authority that holds nothing", secure_boot(1) + keys() + separator() +
+       measured(7, kEvVariableAuthority, variable(kImageSecurityDatabase, "db", Buffer(16, 0))), SecureBoot::unknown,
+       "event 7 is an authority that is not understood"},
       {"a second separator", secure_boot(1) + keys() + separator() + separator(), SecureBoot::unknown,
        "event 7 is a second separator"},
       {"other registers do not matter", separator(0) + secure_boot(1) + keys() + separator(1) + separator() +
@@ -192,8 +199,8 @@ TEST_CASE("boot state: command lines are measured by their text, or claimed") {
        grub + Buffer{0}), "root=/dev/sda1 ro", true},
       {"another text than was measured", measured(8, kEvIpl, text("kernel_cmdline: ") + grub, text("quiet")),
        "root=/dev/sda1 ro", false},
-      {"systemd-boot", measured(8, kEvIpl, utf16("root=a b") + Buffer(3, 0), utf16("root=a b") + Buffer(2, 0)), "root=a b",
-       true},
+      {"systemd-boot", measured(8, kEvIpl, utf16("root=a b") + Buffer(3, 0), utf16("root=a b") + Buffer(2, 0)),
+       "root=a b", true},
   };
   for (const Row& row : rows) {
     INFO(std::string(row.name));

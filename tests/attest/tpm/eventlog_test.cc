@@ -1,5 +1,8 @@
 #include "attest/tpm/eventlog.h"
 
+#include <unistd.h>
+
+#include "attest/tpm/log_file.h"
 #include "attest/tpm/verify.h"
 #include "tests/attest/tpm/log_builder.h"
 
@@ -67,7 +70,8 @@ TEST_CASE("event log: each rule of its form") {
       {"an event without digests", none_given, Code::log_malformed},
       {"an event of another bank", good + event(0, 1, "x", {kSha1}), Code::log_malformed},
       {"an event without SHA-256", header({kSha1, kSha256}) + event(0, 1, "x", {kSha1}), Code::log_malformed},
-      {"an event with SHA-256 twice", header({kSha1, kSha256}) + event(0, 1, "x", {kSha256, kSha256}), Code::log_malformed},
+      {"an event with SHA-256 twice", header({kSha1, kSha256}) + event(0, 1, "x", {kSha256, kSha256}),
+       Code::log_malformed},
       {"more digests than banks", good + event(0, 1, "x", {kSha256, kSha256}), Code::log_malformed},
       {"too many events", many, Code::too_long},
       {"a log too long", Buffer(kMaxEventLogInput + 1), Code::too_long},
@@ -141,7 +145,10 @@ TEST_CASE("event log: PCR 5 may end with an exit from boot services that is not 
     std::vector<const char*> words;
     bool ok;
   };
-  const Row rows[] = {{{}, true}, {{kInvoked, kWell}, true}, {{kInvoked, kBadly}, true}, {{kInvoked, kBadly, kWell}, true},
+  const Row rows[] = {{{}, true},
+                      {{kInvoked, kWell}, true},
+                      {{kInvoked, kBadly}, true},
+                      {{kInvoked, kBadly, kWell}, true},
                       {{kInvoked, kBadly, kInvoked, kWell}, true}, {{kInvoked}, false}, {{kWell}, false},
                       {{kInvoked, kWell, kWell}, false}, {{"Boot"}, false}};
   Buffer data = header() + event(4, 1) + event(5, 1);
@@ -172,6 +179,31 @@ TEST_CASE("event log: a measured launch without a StartupLocality event") {
   Buffer said = header() + event(0, 3, kLocality3) + event(0, 0x80000010, "HCRTM");
   start[31] = 3;
   CHECK(EventLog::decode(said)->replay(present)[0] == *sha256({start, digest}));
+}
+
+TEST_CASE("event log: a machine's own log goes into evidence without its padding") {
+  char path[] = "/tmp/cstl-eventlog-XXXXXX";
+  int fd = mkstemp(path);
+  REQUIRE(fd >= 0);
+  auto put_file = [&](const Buffer& data) {
+    CHECK(ftruncate(fd, 0) == 0);
+    CHECK(pwrite(fd, data.data(), data.size(), 0) == static_cast<ssize_t>(data.size()));
+  };
+  Buffer log = header() + event(0, 1) + event(4, 1);
+  put_file(log + Buffer(262144, 0xff));
+  Result<Buffer> read = read_log_file(path, kPcrLog, kMaxEventLog);
+  REQUIRE(read.ok());
+  CHECK(*read == log);
+  read = read_log_file(path, kPcrLog, log.size() - 1);
+  REQUIRE(read.ok());
+  CHECK(read->empty());
+  put_file(Buffer(100, 7));  // no log: for the verifier to refuse
+  CHECK(*read_log_file(path, kPcrLog, kMaxEventLog) == Buffer(100, 7));
+  put_file(Buffer(kMaxEventLogInput + 1));
+  CHECK(read_log_file(path, kPcrLog, kMaxEventLog).code() == Code::too_long);
+  close(fd);
+  unlink(path);
+  CHECK(read_log_file(path, kPcrLog, kMaxEventLog).code() == Code::not_found);
 }
 
 TEST_CASE("event log: replay starts from the startup locality and leaves information out") {
@@ -219,7 +251,8 @@ TEST_CASE("event log: components and texts of a real boot") {
         "EV_SEPARATOR|separator|\n"
         "EV_EFI_BOOT_SERVICES_APPLICATION|unified kernel image or its kernel|PciRoot(0x0)/Pci(0x1,0x0)/"
         "HD(1,GPT,6373746c-0000-4000-8000-000000000001)/\\EFI\\BOOT\\BOOTX64.EFI\n"
-        "EV_EFI_BOOT_SERVICES_APPLICATION|unified kernel image or its kernel|VenMedia(55c5d1f8-04cd-46b5-8a20-e56cbb3052d0)\n"
+        "EV_EFI_BOOT_SERVICES_APPLICATION|unified kernel image or its kernel|"
+        "VenMedia(55c5d1f8-04cd-46b5-8a20-e56cbb3052d0)\n"
         "EV_EVENT_TAG|kernel command line|LOADED_IMAGE::LoadOptions\n"
         "EV_EVENT_TAG|initrd|Linux initrd\n");
   CHECK(event_type_name(0xdeadbeef) == std::string("unknown"));
@@ -230,7 +263,7 @@ TEST_CASE("event log: components and texts of a real boot") {
   CHECK(event_text(hostile) == ".[2Jevil.");
 }
 
-TEST_CASE("event log: every truncation is refused or a shorter log, and no flipped bit replays the same unless it only informs") {
+TEST_CASE("event log: every cut is refused or a shorter log; a flipped bit replays the same only where it informs") {
   Buffer data = load("boot/eventlog.bin");
   uint32_t present = 0;
   PcrValues pcrs = EventLog::decode(data)->replay(present);

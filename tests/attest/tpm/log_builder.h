@@ -7,7 +7,9 @@
 
 namespace cstl::test {
 
-inline void put_u16(Buffer& out, unsigned v) { out.insert(out.end(), {static_cast<uint8_t>(v), static_cast<uint8_t>(v >> 8)}); }
+inline void put_u16(Buffer& out, unsigned v) {
+  out.insert(out.end(), {static_cast<uint8_t>(v), static_cast<uint8_t>(v >> 8)});
+}
 inline void put_u32(Buffer& out, uint32_t v) {
   put_u16(out, v & 0xffff);
   put_u16(out, v >> 16);

@@ -76,7 +76,8 @@ Stated of_replay_test(const char* variable) {
     size_t line = block.rfind('\n', quote) + 1;
     Digest32 value{};
     REQUIRE(from_hex(std::string_view(block).substr(quote + 11, 64), value).ok());
-    out.emplace_back(std::atoi(block.c_str() + block.find_first_not_of('\t', line)), Buffer(value.begin(), value.end()));
+    int index = std::atoi(block.c_str() + block.find_first_not_of('\t', line));
+    out.emplace_back(index, Buffer(value.begin(), value.end()));
     at = quote + 1;
   }
 }
@@ -138,66 +139,76 @@ constexpr SecureBoot kOn = SecureBoot::on, kOff = SecureBoot::off, kUnknown = Se
 #define OLD_LOG(name) "go-eventlog/testdata/legacydata/" name
 
 const RealLog kLogs[] = {
-    {TPM_LOG("arch-linux-workstation.bin"), kPcrLog, Code::ok, "", 24, 15579, Source::replay_test, "ArchLinuxWorkstationEventLog",
-     9, kOff, kIntel, "systemd-boot", 3, 6, 86, 0, "iommu=pt l1tf=off"},
-    {TPM_LOG("cos-85-amd-sev.bin"), kPcrLog, Code::ok, "", 45, 24122, Source::replay_test, "Cos85AmdSevEventLog", 10, kOn, kGceV1,
-     "GRUB", 3, 7, 0, 3, "b8ffc16\""},
-    {TPM_LOG("cos-93-amd-sev.bin"), kPcrLog, Code::ok, "", 45, 24158, Source::replay_test, "Cos93AmdSevEventLog", 10, kOn, kGceV1,
-     "GRUB", 3, 7, 0, 3, ""},
-    {TPM_LOG("cos-101-amd-sev.bin"), kPcrLog, Code::ok, "", 48, 23050, Source::replay_test, "Cos101AmdSevEventLog", 11, kOn, kGceV1,
-     "shim and GRUB", 4, 7, 0, 2, ""},
-    {TPM_LOG("debian-10.bin"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0, ""},
+    {TPM_LOG("arch-linux-workstation.bin"), kPcrLog, Code::ok, "", 24, 15579, Source::replay_test,
+     "ArchLinuxWorkstationEventLog", 9, kOff, kIntel, "systemd-boot", 3, 6, 86, 0, "iommu=pt l1tf=off"},
+    {TPM_LOG("cos-85-amd-sev.bin"), kPcrLog, Code::ok, "", 45, 24122, Source::replay_test, "Cos85AmdSevEventLog", 10,
+     kOn, kGceV1, "GRUB", 3, 7, 0, 3, "b8ffc16\""},
+    {TPM_LOG("cos-93-amd-sev.bin"), kPcrLog, Code::ok, "", 45, 24158, Source::replay_test, "Cos93AmdSevEventLog", 10,
+     kOn, kGceV1, "GRUB", 3, 7, 0, 3, ""},
+    {TPM_LOG("cos-101-amd-sev.bin"), kPcrLog, Code::ok, "", 48, 23050, Source::replay_test, "Cos101AmdSevEventLog", 11,
+     kOn, kGceV1, "shim and GRUB", 4, 7, 0, 2, ""},
+    {TPM_LOG("debian-10.bin"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0,
+     0, 0, 0, ""},
     {TPM_LOG("debian-10.bin"), kOldLog, Code::ok, "", 25, 22220, Source::none, "", 0, kUnknown, "", "", 3, 0, 0, 0, ""},
-    {TPM_LOG("glinux-alex.bin"), kPcrLog, Code::ok, "", 28, 15881, Source::replay_test, "GlinuxAlexEventLog", 8, kOff, "", "GRUB", 2,
-     6, 77, 0, ""},
+    {TPM_LOG("glinux-alex.bin"), kPcrLog, Code::ok, "", 28, 15881, Source::replay_test, "GlinuxAlexEventLog", 8, kOff,
+     "", "GRUB", 2, 6, 77, 0, ""},
     {TPM_LOG("rhel8-uefi.bin"), kPcrLog, Code::ok, "", 82, 34034, Source::replay_test, "Rhel8EventLog", 11, kOn, kGceV1,
      "shim and GRUB", 3, 7, 183, 2, ""},
-    {TPM_LOG("ubuntu-1804-amd-sev.bin"), kPcrLog, Code::ok, "", 87, 26013, Source::replay_test, "Ubuntu1804AmdSevEventLog", 10, kOff,
-     kGceV1, "GRUB", 2, 4, 77, 0, "root=LABEL=cloudimg-rootfs ro console=ttyS0"},
-    {TPM_LOG("ubuntu-2104-no-dbx.bin"), kPcrLog, Code::ok, "", 111, 33824, Source::replay_test, "Ubuntu2104NoDbxEventLog", 11, kOff,
-     kGceV1, "shim and GRUB", 2, 4, 0, 0, "console=ttyS0 panic=-1"},
+    {TPM_LOG("ubuntu-1804-amd-sev.bin"), kPcrLog, Code::ok, "", 87, 26013, Source::replay_test,
+     "Ubuntu1804AmdSevEventLog", 10, kOff, kGceV1, "GRUB", 2, 4, 77, 0, "root=LABEL=cloudimg-rootfs ro console=ttyS0"},
+    {TPM_LOG("ubuntu-2104-no-dbx.bin"), kPcrLog, Code::ok, "", 111, 33824, Source::replay_test,
+     "Ubuntu2104NoDbxEventLog", 11, kOff, kGceV1, "shim and GRUB", 2, 4, 0, 0, "console=ttyS0 panic=-1"},
     {TPM_LOG("ubuntu-2104-no-secure-boot.bin"), kPcrLog, Code::ok, "", 105, 38268, Source::replay_test,
      "Ubuntu2104NoSecureBootEventLog", 11, kOff, kGceV1, "shim and GRUB", 2, 7, 183, 0, "console=ttyS0 panic=-1"},
-    {TPM_LOG("ubuntu-2404-amd-sevsnp.bin"), kPcrLog, Code::ok, "", 116, 45300, Source::replay_test, "Ubuntu2404AmdSevSnpEventLog", 11,
-     kOff, "GCE Virtual Firmware v2", "shim and GRUB", 2, 4, 371, 0, "console=ttyS0,115200 panic=-1"},
+    {TPM_LOG("ubuntu-2404-amd-sevsnp.bin"), kPcrLog, Code::ok, "", 116, 45300, Source::replay_test,
+     "Ubuntu2404AmdSevSnpEventLog", 11, kOff, "GCE Virtual Firmware v2", "shim and GRUB", 2, 4, 371, 0,
+     "console=ttyS0,115200 panic=-1"},
 
-    {CC_LOG("cos-113-intel-tdx.bin"), kCcLog, Code::ok, "", 43, 18101, Source::ccel_bank, "cos-113-intel-tdx.bin", 3, kOff, "",
-     "shim and GRUB", 2, 7, 0, 0, ""},
-    {CC_LOG("cos-113-intel-tdx-dupe-separator.bin"), kCcLog, Code::ok, "", 43, 18101, Source::ccel_test, "var COS113TDXPadded", 3, kOff,
-     "", "shim and GRUB", 2, 7, 0, 0, ""},
+    {CC_LOG("cos-113-intel-tdx.bin"), kCcLog, Code::ok, "", 43, 18101, Source::ccel_bank, "cos-113-intel-tdx.bin", 3,
+     kOff, "", "shim and GRUB", 2, 7, 0, 0, ""},
+    {CC_LOG("cos-113-intel-tdx-dupe-separator.bin"), kCcLog, Code::ok, "", 43, 18101, Source::ccel_test,
+     "var COS113TDXPadded", 3, kOff, "", "shim and GRUB", 2, 7, 0, 0, ""},
     {CC_LOG("cos-113-intel-tdx-dupe-separator-unpadded.bin"), kCcLog, Code::ok, "", 43, 18101, Source::ccel_test,
      "var COS113TDXUnpadded", 3, kOff, "", "shim and GRUB", 2, 7, 0, 0, ""},
-    {CC_LOG("CCEL_unpadded.data.bin"), kCcLog, Code::ok, "", 19, 2026, Source::none, "", 0, kOff, "", "", 1, 0, 0, 0, ""},
+    {CC_LOG("CCEL_unpadded.data.bin"), kCcLog, Code::ok, "", 19, 2026, Source::none, "", 0, kOff, "", "", 1, 0, 0, 0,
+     ""},
     {CC_LOG("event_log.bin"), kCcLog, Code::ok, "", 27, 2703, Source::none, "", 0, kOff, "", "", 1, 0, 0, 0, ""},
     // A CCEL holds the SHA-384 bank only; and these two are ACPI tables that say where one is.
-    {CC_LOG("event_log.bin"), kPcrLog, Code::log_malformed, "log.header", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0, ""},
-    {CC_LOG("CCEL.bin"), kCcLog, Code::truncated, "reader.bytes", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0, ""},
-    {CC_LOG("cos-113-intel-tdx.table.bin"), kCcLog, Code::truncated, "reader.bytes", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0,
-     0, 0, ""},
+    {CC_LOG("event_log.bin"), kPcrLog, Code::log_malformed, "log.header", 0, 0, Source::none, "", 0, kUnknown, "", "",
+     0, 0, 0, 0, ""},
+    {CC_LOG("CCEL.bin"), kCcLog, Code::truncated, "reader.bytes", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0,
+     0, ""},
+    {CC_LOG("cos-113-intel-tdx.table.bin"), kCcLog, Code::truncated, "reader.bytes", 0, 0, Source::none, "", 0,
+     kUnknown, "", "", 0, 0, 0, 0, ""},
 
-    {OLD_LOG("coreos_36_shielded_vm_no_secure_boot_eventlog"), kPcrLog, Code::ok, "", 75, 31063, Source::none, "", 0, kOff, kGceV1,
-     "shim and GRUB", 2, 7, 183, 0, ""},
-    {OLD_LOG("crypto_agile_eventlog"), kPcrLog, Code::ok, "", 26, 14056, Source::none, "", 0, kOff, kIntel, "GRUB", 2, 5, 77, 0, ""},
-    {OLD_LOG("sb_cert_eventlog"), kPcrLog, Code::ok, "", 14, 18947, Source::secureboot_test, "sb_cert_eventlog", 24, kOn, "", "shim", 3,
-     6, 77, 3, ""},
+    {OLD_LOG("coreos_36_shielded_vm_no_secure_boot_eventlog"), kPcrLog, Code::ok, "", 75, 31063, Source::none, "", 0,
+     kOff, kGceV1, "shim and GRUB", 2, 7, 183, 0, ""},
+    {OLD_LOG("crypto_agile_eventlog"), kPcrLog, Code::ok, "", 26, 14056, Source::none, "", 0, kOff, kIntel, "GRUB", 2,
+     5, 77, 0, ""},
+    {OLD_LOG("sb_cert_eventlog"), kPcrLog, Code::ok, "", 14, 18947, Source::secureboot_test, "sb_cert_eventlog", 24,
+     kOn, "", "shim", 3, 6, 77, 3, ""},
     {OLD_LOG("ubuntu_2104_shielded_vm_no_secure_boot_eventlog"), kPcrLog, Code::ok, "", 105, 38268, Source::replay_test,
      "Ubuntu2104NoSecureBootEventLog", 11, kOff, kGceV1, "shim and GRUB", 2, 7, 183, 0, "console=ttyS0 panic=-1"},
-    {OLD_LOG("ebs_event_missing_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0,
-     0, 0, ""},
-    {OLD_LOG("ebs_event_missing_eventlog"), kOldLog, Code::ok, "", 38, 16337, Source::none, "", 0, kUnknown, "", "GRUB", 1, 0, 0, 0, ""},
-    {OLD_LOG("option_rom_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0,
-     ""},
-    {OLD_LOG("option_rom_eventlog"), kOldLog, Code::ok, "", 61, 72817, Source::none, "", 0, kUnknown, "", "Windows Boot Manager", 2, 0,
-     0, 0, ""},
-    {OLD_LOG("linux_tpm12.json"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0, ""},
-    {OLD_LOG("linux_tpm12.json"), kOldLog, Code::ok, "", 40, 13778, Source::none, "", 0, kUnknown, "", "GRUB", 1, 0, 0, 0, ""},
-    {OLD_LOG("windows_gcp_shielded_vm.json"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0,
-     0, 0, ""},
-    {OLD_LOG("windows_gcp_shielded_vm.json"), kOldLog, Code::ok, "", 21, 43324, Source::none, "", 0, kUnknown, "", "Windows Boot Manager",
+    {OLD_LOG("ebs_event_missing_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0,
+     kUnknown, "", "", 0, 0, 0, 0, ""},
+    {OLD_LOG("ebs_event_missing_eventlog"), kOldLog, Code::ok, "", 38, 16337, Source::none, "", 0, kUnknown, "", "GRUB",
      1, 0, 0, 0, ""},
-    {OLD_LOG("short_no_action_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "", 0, 0, 0,
+    {OLD_LOG("option_rom_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "",
+     "", 0, 0, 0, 0, ""},
+    {OLD_LOG("option_rom_eventlog"), kOldLog, Code::ok, "", 61, 72817, Source::none, "", 0, kUnknown, "",
+     "Windows Boot Manager", 2, 0, 0, 0, ""},
+    {OLD_LOG("linux_tpm12.json"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown, "", "",
+     0, 0, 0, 0, ""},
+    {OLD_LOG("linux_tpm12.json"), kOldLog, Code::ok, "", 40, 13778, Source::none, "", 0, kUnknown, "", "GRUB", 1, 0, 0,
      0, ""},
-    {OLD_LOG("short_no_action_eventlog"), kOldLog, Code::ok, "", 1, 49, Source::none, "", 0, kUnknown, "", "", 0, 0, 0, 0, ""},
+    {OLD_LOG("windows_gcp_shielded_vm.json"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0,
+     kUnknown, "", "", 0, 0, 0, 0, ""},
+    {OLD_LOG("windows_gcp_shielded_vm.json"), kOldLog, Code::ok, "", 21, 43324, Source::none, "", 0, kUnknown, "",
+     "Windows Boot Manager", 1, 0, 0, 0, ""},
+    {OLD_LOG("short_no_action_eventlog"), kPcrLog, Code::log_bank, "log.sha1_only", 0, 0, Source::none, "", 0, kUnknown,
+     "", "", 0, 0, 0, 0, ""},
+    {OLD_LOG("short_no_action_eventlog"), kOldLog, Code::ok, "", 1, 49, Source::none, "", 0, kUnknown, "", "", 0, 0, 0,
+     0, ""},
 };
 
 // A log, or what holds one in base64.
@@ -329,7 +340,8 @@ TEST_CASE("real event logs: TDX's separator, twice in one register, leaves Secur
   Result<EventLog> log = EventLog::decode(data, kCcLog);
   REQUIRE(log.ok());
   size_t alike = 0;
-  for (const Event& e : log->events) alike += is_measured(std::string_view("\1\0\0\0", 4), e.digest) && e.type == 0x80000002 ? 1 : 0;
+  const std::string_view failure("\1\0\0\0", 4);
+  for (const Event& e : log->events) alike += e.type == 0x80000002 && is_measured(failure, e.digest) ? 1 : 0;
   CHECK(alike == 1);
   CHECK(BootState::of(*log).secure_boot == SecureBoot::off);
 }

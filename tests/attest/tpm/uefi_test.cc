@@ -120,8 +120,8 @@ TEST_CASE("uefi: signature lists") {
       {"entries that do not fill the list", changed(24, 47), Code::bad_value, 0},
       {"a frame cut short", Buffer(27, 0), Code::truncated, 0},
       {"zeros behind the lists", signature_list(kCertSha256, {hash}) + Buffer(28, 0), Code::bad_value, 0},
-      {"too many entries", signature_list(kCertSha256, std::vector<Buffer>(kMaxSignatures + 1, Buffer(1))), Code::too_long,
-       0},
+      {"too many entries", signature_list(kCertSha256, std::vector<Buffer>(kMaxSignatures + 1, Buffer(1))),
+       Code::too_long, 0},
   };
   for (const Row& row : rows) {
     INFO(std::string(row.name));
@@ -147,7 +147,8 @@ TEST_CASE("uefi: device paths as people write them") {
       {kEndNode, "", ""},
       {node(2, 1, le32(0x0a0341d0) + le32(0)) + node(1, 1, {2, 0x1f}) + node(3, 18, {1, 0, 0xff, 0xff, 0, 0}) +
            node(4, 1, drive) + node(4, 4, utf16("\\EFI\\BOOT\\BOOTX64.EFI") + Buffer(2, 0)) + kEndNode,
-       "PciRoot(0x0)/Pci(0x1f,0x2)/Sata(1,65535,0)/HD(15,GPT,03020100-0504-0706-0809-0a0b0c0d0e0f)/\\EFI\\BOOT\\BOOTX64.EFI",
+       "PciRoot(0x0)/Pci(0x1f,0x2)/Sata(1,65535,0)/"
+       "HD(15,GPT,03020100-0504-0706-0809-0a0b0c0d0e0f)/\\EFI\\BOOT\\BOOTX64.EFI",
        "\\EFI\\BOOT\\BOOTX64.EFI"},
       {node(4, 1, mbr), "HD(1,MBR,0x12345678)", ""},
       {node(3, 23, le32(1) + Buffer(8, 0xee)), "NVMe(1,eeeeeeeeeeeeeeee)", ""},
@@ -185,7 +186,9 @@ TEST_CASE("uefi: boot options, image loads, tagged events") {
   CHECK(utf16_text(o->description, 99) == "Linux");
   CHECK(o->path.size() == 4);
   CHECK(o->optional.text() == "extra");
-  for (size_t n = 0; n < option.size() - 5; ++n) CHECK(LoadOption::decode(Bytes(option).first(n)).code() == Code::truncated);
+  for (size_t n = 0; n < option.size() - 5; ++n) {
+    CHECK(LoadOption::decode(Bytes(option).first(n)).code() == Code::truncated);
+  }
 
   Buffer load;
   for (uint64_t v : {0x1000u, 0x2000u, 0u, 4u}) put_u64(load, v);
@@ -214,7 +217,9 @@ TEST_CASE("uefi: partition tables") {
   CHECK(utf16_text(t->at(1).name, 99) == "data");
   CHECK(t->at(2).id == Guid{});
   CHECK(PartitionTable::decode(partition_table(1, 256, 1)).ok());
-  for (size_t n = 0; n < good.size(); ++n) CHECK(PartitionTable::decode(Bytes(good).first(n)).code() == Code::truncated);
+  for (size_t n = 0; n < good.size(); ++n) {
+    CHECK(PartitionTable::decode(Bytes(good).first(n)).code() == Code::truncated);
+  }
   CHECK(PartitionTable::decode(partition_table(1, 127, 1)).code() == Code::bad_value);
   CHECK(PartitionTable::decode(partition_table(1, 4097, 1)).code() == Code::bad_value);
   CHECK(PartitionTable::decode(partition_table(kMaxPartitions + 1, 128, 1)).code() == Code::too_long);

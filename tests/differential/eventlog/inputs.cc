@@ -104,20 +104,30 @@ struct Span {
   size_t start = 0, data = 0, end = 0;
 };
 
+uint32_t u32_at(const Buffer& bytes, size_t at) {
+  Result<uint32_t> value = Reader(Bytes(bytes).skip(at)).u32le();
+  return value.ok() ? *value : 0;
+}
+
+// Of a log that is read; the banks have their usual sizes.
 std::vector<Span> spans_of(const Buffer& bytes, Kind kind) {
   std::vector<Span> out;
   Result<tpm::EventLog> log = tpm::EventLog::decode(bytes, format_of(kind));
   if (!log.ok()) return out;
-  size_t start = 0;
-  if (kind != Kind::old) {
-    Reader header(Bytes(bytes).skip(28));
-    Result<uint32_t> size = header.u32le();
-    start = 32 + (size.ok() ? *size : 0);
-  }
-  for (const tpm::Event& event : log->events) {
-    size_t data = static_cast<size_t>(event.data.data() - bytes.data());
-    out.push_back({start, data, data + event.data.size()});
-    start = data + event.data.size();
+  size_t start = kind == Kind::old ? 0 : 32 + u32_at(bytes, 28);
+  while (out.size() < log->events.size()) {
+    size_t at = start + 12;
+    if (kind == Kind::old) at = start + 28;
+    else {
+      for (uint32_t left = u32_at(bytes, start + 8); left > 0; --left) {
+        uint32_t id = u32_at(bytes, at) & 0xffff;
+        at += 2 + (id == tpm::kAlgSha1 ? 20 : id == tpm::kAlgSha256 ? 32 : 48);
+      }
+    }
+    Span span{start, at + 4, at + 4 + u32_at(bytes, at)};
+    if (span.end > bytes.size()) break;
+    out.push_back(span);
+    start = span.end;
   }
   return out;
 }
@@ -163,7 +173,9 @@ void change(Log& log, Random& random) {
     case 7: insert(bytes, spans[random.below(spans.size())].start, event); break;
     case 8: bytes.insert(bytes.end(), 1 + random.below(64), random.below(2) == 0 ? 0x00 : 0xff); break;
     case 9: put_u32(event, 4, 3); insert(bytes, spans[random.below(spans.size())].start, event); break;
-    case 10: bytes[span.start + random.below(span.data - span.start)] ^= static_cast<uint8_t>(1u << random.below(8)); break;
+    case 10:
+      bytes[span.start + random.below(span.data - span.start)] ^= static_cast<uint8_t>(1u << random.below(8));
+      break;
     case 11: {  // a StartupLocality event
       put_u32(event, 0, random.below(4) == 0 ? interesting(random) : 0);
       put_u32(event, 4, 3);

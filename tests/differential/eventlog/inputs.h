@@ -1,5 +1,5 @@
-// Event logs for the differential test: those of real machines, and what a seeded generator makes of them. The same seed and
-// number give the same input, so that both sides need no shared file.
+// Event logs for the differential test: those of real machines, and what a seeded generator makes of them. The same
+// seed and number give the same input, so that both sides need no shared file.
 #pragma once
 
 #include "attest/tpm/eventlog.h"
