@@ -76,3 +76,44 @@ seed("appraise", "passes", whole(references(), evidence("ecc")))
 seed("appraise", "tree", whole(references(), evidence("ecc-tree", log=False)))
 seed("appraise", "endorsed", whole(references("tpm", endorsed=True), evidence("rsa-pss", variant=11, ek=True)))
 seed("appraise", "initrd", whole(references(broken="9"), evidence("ecc")))
+
+
+# What clouds say about an attestation key: the right form, with keys and certificates of no one.
+def cbor(major, value):
+    head = next(h for limit, h in ((24, bytes([major << 5 | min(value, 23)])), (1 << 8, struct.pack(">BB", major << 5 | 24, value & 0xff)),
+                                   (1 << 16, struct.pack(">BH", major << 5 | 25, value & 0xffff)),
+                                   (1 << 64, struct.pack(">BQ", major << 5 | 27, value))) if value < limit)
+    return head
+
+
+def cbor_bytes(data):
+    return cbor(2, len(data)) + data
+
+
+def cbor_text(text):
+    return cbor(3, len(text)) + text.encode()
+
+
+def der(tag, *parts):
+    body = b"".join(parts)
+    return bytes([tag, len(body)]) + body
+
+
+runtime = json.dumps({"keys": [{"kid": "HCLAkPub", "kty": "RSA", "e": "AQAB", "n": "w" * 342},
+                               {"kid": "HCLEkPub", "kty": "RSA", "e": "AQAB", "n": "AQ"}],
+                      "vm-configuration": {"secure-boot": True, "vmUniqueId": "12345678-0000-0000-0000-000000000001"},
+                      "user-data": "00"}).encode()
+seed("azure_runtime_data", "ak", runtime)
+for name, kind in (("snp", 2), ("tdx", 4)):
+    seed("azure_hcl", name, b"HCLA" + bytes(28) + bytes(1184) + struct.pack("<5I", 20 + len(runtime), 1, kind, 1, len(runtime)) + runtime)
+seed("gce_instance", "production", der(0x30, der(0x0c, b"us-central1-a"), der(2, b"\x01\x02"), der(0x0c, b"project"), der(2, b"\x2a"),
+                                       der(0x0c, b"worker-0"), der(0xa0, der(0x30, der(0xa0, der(2, b"\x00")), der(0xa1, der(1, b"\xff"))))))
+seed("gce_instance", "short", der(0x30, der(0x0c, b"z"), der(2, b"\x01"), der(0x0c, b"p"), der(2, b"\x01"), der(0x0c, b"n")))
+payload = cbor(5, 9) + b"".join((
+    cbor_text("module_id"), cbor_text("i-0-nitrotpm0"), cbor_text("digest"), cbor_text("SHA384"), cbor_text("timestamp"), cbor(0, 1 << 40),
+    cbor_text("nitrotpm_pcrs"), cbor(5, 2), cbor(0, 4), cbor_bytes(bytes(48)), cbor(0, 7), cbor_bytes(b"7" * 48),
+    cbor_text("certificate"), cbor_bytes(read("tpm/ek.der")), cbor_text("cabundle"), cbor(4, 1), cbor_bytes(read("tpm/root.der")),
+    cbor_text("public_key"), b"\xf6", cbor_text("user_data"), cbor_bytes(bytes(32)), cbor_text("nonce"), cbor_bytes(bytes(32))))
+header = bytes([0xa1, 0x01, 0x38, 0x22])
+seed("nitro_document", "es384", cbor(4, 4) + cbor_bytes(header) + cbor(5, 0) + cbor_bytes(payload) + cbor_bytes(bytes(96)))
+seed("nitro_document", "tagged", b"\xd2" + cbor(4, 4) + cbor_bytes(header) + cbor(5, 0) + cbor_bytes(payload) + cbor_bytes(bytes(96)))

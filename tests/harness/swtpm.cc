@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +38,15 @@ pid_t spawn(const std::vector<std::string>& argv, const std::string& log) {
   int rc = posix_spawnp(&pid, pointers[0], &actions, nullptr, pointers.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   return rc == 0 ? pid : -1;
+}
+
+// Its file is there before it listens.
+bool answers(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path.c_str());
+  Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return fd.valid() && connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
 void write_text(const std::string& path, const std::string& text) {
@@ -104,7 +115,9 @@ void Swtpm::power_on() {
   pid_ = spawn({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + folder_ + "/state", "--server",
                 "type=unixio,path=" + folder_ + "/tpm", "--ctrl", "type=unixio,path=" + folder_ + "/tpm.ctrl", "--flags",
                 "startup-clear"}, log);
-  for (int i = 0; i < 500 && access((folder_ + "/tpm.ctrl").c_str(), F_OK) != 0; ++i) usleep(10'000);
+  for (int i = 0; i < 1000 && !(answers(folder_ + "/tpm") && access((folder_ + "/tpm.ctrl").c_str(), F_OK) == 0); ++i) {
+    usleep(10'000);
+  }
   if (pid_ < 0 || access((folder_ + "/tpm.ctrl").c_str(), F_OK) != 0) give_up("swtpm did not start: see " + log);
 }
 

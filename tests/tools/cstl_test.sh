@@ -42,7 +42,7 @@ expect 0 'protocol 1' version
 expect_json_error 2 usage nonsense
 expect_json_error 2 usage verify --nonsense
 expect 2 'needs a value' -C
-expect 2 'text or json' -o yaml version
+expect 2 'text, json or ear' -o yaml version
 
 # Configuration and workspace.
 mkdir "$work/a"

@@ -184,5 +184,37 @@ TEST_CASE("no flipped bit passes, but in what is only shown") {
   }
 }
 
+const char* tested_on(Variant variant) {
+  switch (variant) {
+    case Variant::qemu_tdx:
+    case Variant::sev_snp:
+    case Variant::tdx: return "test hierarchy, fake device";
+    case Variant::aws_nitro_tpm: return "swtpm, test hypervisor";
+    case Variant::aws_sev_snp: return "swtpm, test hypervisor, test hierarchy, fake device";
+    case Variant::azure_sev_snp:
+    case Variant::azure_tdx: return "swtpm, test hierarchy, local metadata service";
+    case Variant::azure_trustedlaunch:
+    case Variant::gcp_sev_es: return "swtpm, test authority";
+    case Variant::gcp_sev_snp: return "swtpm, test authority, test hierarchy, fake device";
+    default: return "swtpm";
+  }
+}
+
+// The last case: what the others of this run showed.
+TEST_CASE("the table in docs/platforms.md is what this run showed") {
+  auto page = read_file("docs/platforms.md", 1 << 20);
+  REQUIRE(page.ok());
+  const std::string text(Bytes(*page).text());
+  for (Variant variant : kAllVariants) {
+    const Outcome& seen = outcomes()[variant];
+    REQUIRE_MESSAGE((seen.verified && seen.flips > 0 && seen.lies > 0), "run all cases of this program together");
+    const std::string row = std::string("| ") + variant_name(variant) + " | " + (seen.issued ? "yes" : "no") + " | " +
+                            (seen.verified ? "yes" : "no") + " | " + std::to_string(seen.lies) + " lies | refused | " +
+                            tested_on(variant) + " |\n";
+    INFO(row);
+    CHECK(text.find(row) != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace cstl
