@@ -103,12 +103,12 @@ check 'the bootstrapper is kept from the OOM killer' is /proc/self/oom_score_adj
 # --- programs -------------------------------------------------------------------------------------------------------
 check 'a program is started' answers 52 ticker /usr/bin/ticker 'one argument' two
 check 'its output goes to its log' within 20 has /var/log/ticker.log 'arguments=2 one argument two'
-check 'it is a session of its own' has /var/log/ticker.log 'leader=yes'
-check 'it has its own control group' has /var/log/ticker.log 'cgroup=0::/system/ticker'
-check 'it is kept from the OOM killer' has /var/log/ticker.log 'oom=-999'
-check 'it has PATH, HOME and LC_ALL only' has /var/log/ticker.log 'environment=HOME LC_ALL PATH $'
-check 'it has no descriptor of PID 1' has /var/log/ticker.log 'descriptors=0 1 2 $'
-check 'it may open many files' has /var/log/ticker.log 'files=1048576'
+check 'it is a session of its own' within 20 has /var/log/ticker.log 'leader=yes'
+check 'it has its own control group' within 20 has /var/log/ticker.log 'cgroup=0::/system/ticker'
+check 'it is kept from the OOM killer' within 20 has /var/log/ticker.log 'oom=-999'
+check 'it has PATH, HOME and LC_ALL only' within 20 has /var/log/ticker.log 'environment=HOME LC_ALL PATH $'
+check 'it has no descriptor of PID 1' within 20 has /var/log/ticker.log 'descriptors=0 1 2 $'
+check 'it may open many files' within 20 has /var/log/ticker.log 'files=1048576'
 check 'it is started again when it ends' within 20 lines /var/log/ticker.log 'arguments=2' 2
 check 'another request replaces it' answers 52 ticker /usr/bin/ticker stay
 check 'at once' within 5 has /var/log/ticker.log 'arguments=1 stay'
