@@ -2,22 +2,12 @@
 # Our verification of TDX quotes and Google's (go-tdx-guest, from Debian) give the same verdicts: for Intel's production quote
 # with a bit of every byte flipped, cut and shuffled, and for quotes and collateral of a made-up Intel, sound, lying, and
 # mutated. Where they differ, tests/differential/tdx/cases.cc says why; we are then the stricter one, or read more.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-tools/deps/evidence.sh
-tools/deps/go.sh
-CSTL_EVIDENCE=$(tools/deps/evidence.sh --print-prefix)
-GOROOT=$(tools/deps/go.sh --print-prefix)
-export CSTL_EVIDENCE GOROOT GOPATH=$CSTL_EVIDENCE/usr/share/gocode
-export GO111MODULE=off GOTOOLCHAIN=local GOFLAGS='' CGO_ENABLED=0 GOCACHE=${GOCACHE:-$PWD/build/go-cache}
-build=${CSTL_BUILD:-build/release}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/differential/google.sh
+. "$(dirname "$0")/google.sh"
 
-ninja -C "$build" tdx_cases >"$tmp/build.log" 2>&1 || { cat "$tmp/build.log"; exit 1; }
-"$GOROOT/bin/go" build -o "$tmp/verify" tests/differential/tdx/verify.go
+build_both tdx_cases tests/differential/tdx/verify.go
 "$build/tdx_cases" "$tmp/cases" "$tmp/ours"
-"$tmp/verify" "$tmp/cases" "$tmp/theirs" >"$tmp/theirs.log" 2>&1 || { tail -n 20 "$tmp/theirs.log"; exit 1; }
+"$tmp/theirs-program" "$tmp/cases" "$tmp/theirs" >"$tmp/theirs.log" 2>&1 || { tail -n 20 "$tmp/theirs.log"; exit 1; }
 
 # "must" differs in every case; "may" only where we refuse what they take.
 paste -d '\t' "$tmp/ours" "$tmp/theirs" | awk -F '\t' '
