@@ -1,7 +1,6 @@
 #include "initrd/children.h"
 
 #include <cerrno>
-#include <csignal>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
@@ -13,6 +12,7 @@
 
 #include "crypto/base/fd.h"
 #include "crypto/base/secret.h"
+#include "crypto/base/signals.h"
 
 namespace cstl {
 namespace {
@@ -32,10 +32,7 @@ Status hide_file_system() {
 }  // namespace
 
 int execute(const char* const* arguments) {
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int number = 1; number < NSIG; ++number) (void)signal(number, SIG_DFL);  // exec keeps what was ignored
+  default_signals();
   const char* environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/opt/cstl/bin", "HOME=/root", "LC_ALL=C", nullptr};
   execve(arguments[0], const_cast<char* const*>(arguments), const_cast<char* const*>(environment));
   return errno;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crypto/base/fd.h"
+#include "crypto/base/signals.h"
 
 namespace cstl::kubernetes {
 namespace {
@@ -23,10 +24,7 @@ constexpr const char* kFolders[] = {"/opt/cstl/bin", "/usr/bin", "/usr/sbin"};
 
 [[noreturn]] void run_child(const std::vector<std::string>& arguments, int output) {
   setpgid(0, 0);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  for (int number = 1; number < NSIG; ++number) (void)signal(number, SIG_DFL);  // exec keeps what was ignored
+  default_signals();
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0) {
     _exit(kNotExecutable);
