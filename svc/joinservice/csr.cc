@@ -1,15 +1,17 @@
 #include "svc/joinservice/csr.h"
 
 #include "crypto/base/base64.h"
+#include "crypto/der.h"
 
 namespace cstl {
 
 namespace {
 constexpr size_t kMaxRequest = 4096;
 constexpr size_t kMaxText = 128;
+constexpr size_t kScalar = 32;
 
-constexpr uint8_t kInteger = 0x02, kBitString = 0x03, kOctetString = 0x04, kOid = 0x06, kUtf8 = 0x0c, kPrintable = 0x13;
-constexpr uint8_t kSequence = 0x30, kSet = 0x31, kAttributes = 0xa0, kDnsName = 0x82, kIpAddress = 0x87;
+constexpr uint8_t kAttributes = der::constructed_context(0);              // RFC 2986, 4.1
+constexpr uint8_t kDnsName = der::context(2), kIpAddress = der::context(7);  // RFC 5280, 4.2.1.6
 
 constexpr std::array<uint8_t, 3> kCommonNameOid{0x55, 0x04, 0x03};
 constexpr std::array<uint8_t, 3> kOrganizationOid{0x55, 0x04, 0x0a};
@@ -22,42 +24,7 @@ constexpr std::array<uint8_t, 26> kP256Spki{0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 
 
 Error refused(const char* site) { return fail(Code::csr_refused, site); }
 
-// DER (X.690, 10): definite lengths in their shortest form.
-class Der {
- public:
-  explicit Der(Bytes data) : data_(data) {}
-  bool empty() const { return data_.empty(); }
-  bool next_is(uint8_t tag) const { return !data_.empty() && data_[0] == tag; }
-
-  // The content of the next element, which must have `tag`. `whole` gets the element with its header.
-  Result<Bytes> take(uint8_t tag, const char* site, Bytes* whole = nullptr) {
-    if (data_.size() < 2 || data_[0] != tag) return refused(site);
-    size_t header = 2, size = data_[1];
-    if (size == 0x81 || size == 0x82) {
-      size_t digits = size - 0x80;
-      if (data_.size() < 2 + digits) return refused(site);
-      size = 0;
-      for (size_t i = 0; i < digits; ++i) size = size << 8 | data_[2 + i];
-      if (size < (digits == 1 ? 0x80u : 0x100u)) return refused(site);
-      header += digits;
-    } else if (size >= 0x80) {
-      return refused(site);
-    }
-    if (size > data_.size() - header) return refused(site);
-    if (whole != nullptr) *whole = data_.first(header + size);
-    Bytes content = data_.skip(header).first(size);
-    data_ = data_.skip(header + size);
-    return content;
-  }
-
-  Status finish(const char* site) const {
-    if (!data_.empty()) return refused(site);
-    return success();
-  }
-
- private:
-  Bytes data_;
-};
+DerReader reader(Bytes data) { return DerReader(data, Code::csr_refused); }
 
 bool printable(Bytes text) {
   if (text.empty() || text.size() > kMaxText) return false;
@@ -69,16 +36,16 @@ bool printable(Bytes text) {
 
 // Name ::= SEQUENCE OF SET OF SEQUENCE { OID, string }
 Status read_subject(Bytes content, CertificateRequest* out) {
-  Der names(content);
+  DerReader names = reader(content);
   bool organization = false, common_name = false;
   while (!names.empty()) {
-    TRY_LET(Bytes set, names.take(kSet, "csr.rdn"));
-    Der rdn(set);
-    TRY_LET(Bytes pair, rdn.take(kSequence, "csr.rdn"));
+    TRY_LET(Bytes set, names.take(der::kSet, "csr.rdn"));
+    DerReader rdn = reader(set);
+    TRY_LET(Bytes pair, rdn.take(der::kSequence, "csr.rdn"));
     TRY(rdn.finish("csr.rdn_more"));
-    Der attribute(pair);
-    TRY_LET(Bytes oid, attribute.take(kOid, "csr.attribute"));
-    TRY_LET(Bytes text, attribute.take(attribute.next_is(kUtf8) ? kUtf8 : kPrintable, "csr.string"));
+    DerReader attribute = reader(pair);
+    TRY_LET(Bytes oid, attribute.take(der::kOid, "csr.attribute"));
+    TRY_LET(Bytes text, attribute.take(attribute.next_is(der::kUtf8) ? der::kUtf8 : der::kPrintable, "csr.string"));
     TRY(attribute.finish("csr.attribute"));
     if (!printable(text)) return refused("csr.string");
     if (equal(oid, kOrganizationOid) && !organization) {
@@ -96,7 +63,7 @@ Status read_subject(Bytes content, CertificateRequest* out) {
 }
 
 Status read_names(Bytes content, CertificateRequest* out) {
-  Der names(content);
+  DerReader names = reader(content);
   while (!names.empty()) {
     if (out->dns.size() + out->addresses.size() >= kMaxRequestSans) return refused("csr.sans");
     if (names.next_is(kDnsName)) {
@@ -118,65 +85,53 @@ Status read_names(Bytes content, CertificateRequest* out) {
 // [0] IMPLICIT SET OF Attribute: none, or the extension request (RFC 2985, 5.4.2).
 Status read_attributes(Bytes content, CertificateRequest* out) {
   if (content.empty()) return success();
-  Der attributes(content);
-  TRY_LET(Bytes one, attributes.take(kSequence, "csr.attributes"));
+  DerReader attributes = reader(content);
+  TRY_LET(Bytes one, attributes.take(der::kSequence, "csr.attributes"));
   TRY(attributes.finish("csr.attributes_more"));
-  Der attribute(one);
-  TRY_LET(Bytes oid, attribute.take(kOid, "csr.attribute_kind"));
+  DerReader attribute = reader(one);
+  TRY_LET(Bytes oid, attribute.take(der::kOid, "csr.attribute_kind"));
   if (!equal(oid, kExtensionRequestOid)) return refused("csr.attribute_kind");
-  TRY_LET(Bytes set, attribute.take(kSet, "csr.extensions"));
+  TRY_LET(Bytes set, attribute.take(der::kSet, "csr.extensions"));
   TRY(attribute.finish("csr.extensions"));
-  Der values(set);
-  TRY_LET(Bytes list, values.take(kSequence, "csr.extensions"));
+  DerReader values = reader(set);
+  TRY_LET(Bytes list, values.take(der::kSequence, "csr.extensions"));
   TRY(values.finish("csr.extensions"));
-  Der extensions(list);
-  TRY_LET(Bytes first, extensions.take(kSequence, "csr.extension"));
+  DerReader extensions = reader(list);
+  TRY_LET(Bytes first, extensions.take(der::kSequence, "csr.extension"));
   TRY(extensions.finish("csr.extension_more"));
-  Der extension(first);
-  TRY_LET(Bytes kind, extension.take(kOid, "csr.extension"));
+  DerReader extension = reader(first);
+  TRY_LET(Bytes kind, extension.take(der::kOid, "csr.extension"));
   if (!equal(kind, kSubjectAltNameOid)) return refused("csr.extension_kind");
-  TRY_LET(Bytes wrapped, extension.take(kOctetString, "csr.extension_value"));
+  TRY_LET(Bytes wrapped, extension.take(der::kOctetString, "csr.extension_value"));
   TRY(extension.finish("csr.extension"));
-  Der value(wrapped);
-  TRY_LET(Bytes names, value.take(kSequence, "csr.sans"));
+  DerReader value = reader(wrapped);
+  TRY_LET(Bytes names, value.take(der::kSequence, "csr.sans"));
   TRY(value.finish("csr.sans"));
   if (names.empty()) return refused("csr.sans");
   return read_names(names, out);
 }
-
-// A positive INTEGER of at most 32 bytes, without its sign byte.
-Result<Bytes> read_scalar(Der* der) {
-  TRY_LET(Bytes number, der->take(kInteger, "csr.signature"));
-  if (number.empty() || (number[0] & 0x80) != 0) return refused("csr.signature");
-  if (number[0] == 0 && number.size() > 1) {
-    if ((number[1] & 0x80) == 0) return refused("csr.signature");
-    number = number.skip(1);
-  }
-  if (number.size() > 32) return refused("csr.signature");
-  return number;
-}
 }  // namespace
 
-Result<CertificateRequest> parse_certificate_request(Bytes der) {
-  if (der.size() > kMaxRequest) return refused("csr.size");
-  Der file(der);
-  TRY_LET(Bytes request, file.take(kSequence, "csr.request"));
+Result<CertificateRequest> parse_certificate_request(Bytes request_der) {
+  if (request_der.size() > kMaxRequest) return refused("csr.size");
+  DerReader file = reader(request_der);
+  TRY_LET(Bytes request, file.take(der::kSequence, "csr.request"));
   TRY(file.finish("csr.trailing"));
-  Der parts(request);
+  DerReader parts = reader(request);
   Bytes to_be_signed;
-  TRY_LET(Bytes info, parts.take(kSequence, "csr.info", &to_be_signed));
-  TRY_LET(Bytes algorithm, parts.take(kSequence, "csr.algorithm"));
-  TRY_LET(Bytes signature, parts.take(kBitString, "csr.signature"));
+  TRY_LET(Bytes info, parts.take(der::kSequence, "csr.info", &to_be_signed));
+  TRY_LET(Bytes algorithm, parts.take(der::kSequence, "csr.algorithm"));
+  TRY_LET(Bytes signature, parts.take_bits("csr.signature"));
   TRY(parts.finish("csr.more"));
 
   CertificateRequest out;
-  Der fields(info);
-  TRY_LET(Bytes version, fields.take(kInteger, "csr.version"));
+  DerReader fields = reader(info);
+  TRY_LET(Bytes version, fields.take(der::kInteger, "csr.version"));
   if (version.size() != 1 || version[0] != 0) return refused("csr.version");
-  TRY_LET(Bytes subject, fields.take(kSequence, "csr.subject"));
+  TRY_LET(Bytes subject, fields.take(der::kSequence, "csr.subject"));
   TRY(read_subject(subject, &out));
   Bytes spki;
-  TRY_LET(Bytes spki_content, fields.take(kSequence, "csr.key", &spki));
+  TRY_LET(Bytes spki_content, fields.take(der::kSequence, "csr.key", &spki));
   (void)spki_content;  // compared as a whole
   if (spki.size() != kP256Spki.size() + out.key.size() || !equal(spki.first(kP256Spki.size()), kP256Spki)) {
     return refused("csr.key_kind");
@@ -187,17 +142,16 @@ Result<CertificateRequest> parse_certificate_request(Bytes der) {
   TRY(fields.finish("csr.info_more"));
   TRY(read_attributes(attributes, &out));
 
-  Der kind(algorithm);
-  TRY_LET(Bytes oid, kind.take(kOid, "csr.algorithm"));
+  DerReader kind = reader(algorithm);
+  TRY_LET(Bytes oid, kind.take(der::kOid, "csr.algorithm"));
   if (!equal(oid, kEcdsaSha256Oid)) return refused("csr.algorithm");
   TRY(kind.finish("csr.algorithm"));
-  if (signature.empty() || signature[0] != 0) return refused("csr.signature");
-  Der bits(signature.skip(1));
-  TRY_LET(Bytes pair, bits.take(kSequence, "csr.signature"));
+  DerReader bits = reader(signature);
+  TRY_LET(Bytes pair, bits.take(der::kSequence, "csr.signature"));
   TRY(bits.finish("csr.signature"));
-  Der scalars(pair);
-  TRY_LET(Bytes r, read_scalar(&scalars));
-  TRY_LET(Bytes s, read_scalar(&scalars));
+  DerReader scalars = reader(pair);
+  TRY_LET(Bytes r, scalars.take_unsigned(kScalar, "csr.signature"));
+  TRY_LET(Bytes s, scalars.take_unsigned(kScalar, "csr.signature"));
   TRY(scalars.finish("csr.signature"));
   TRY_LET(Digest32 digest, sha256({to_be_signed}));
   if (!verify_p256(out.key, digest, r, s).ok()) return refused("csr.signature_wrong");
