@@ -15,15 +15,7 @@ using reference::passed;
 
 namespace {
 Comparison compare(const ReferenceSet& set, const Machine& machine) {
-  Comparison out;
-  out.set = &set;
-  Claim window = passed("reference.window");
-  if (machine.now < set.not_before || machine.now >= set.not_after) {
-    window.result = ClaimResult::failed;
-    window.why = "the reference set is outside its validity window";
-  }
-  out.validity.narrow(set.not_before, set.not_after);
-  out.add(std::move(window), Code::reference_expired);
+  Comparison out = reference::compare_window(set, machine);
   reference::compare_ak(machine, out);
   reference::compare_tee(machine, out);
   if (machine.quote) reference::compare_tpm(machine, out);

@@ -17,15 +17,7 @@ bool fits(const ReferenceSet& set, Variant variant) {
 }
 
 Comparison compare(const ReferenceSet& set, const Machine& machine, Bytes report_data) {
-  Comparison out;
-  out.set = &set;
-  Claim window = passed("reference.window");
-  if (machine.now < set.not_before || machine.now >= set.not_after) {
-    window.result = ClaimResult::failed;
-    window.why = "the reference set is outside its validity window";
-  }
-  out.validity.narrow(set.not_before, set.not_after);
-  out.add(std::move(window), Code::reference_expired);
+  Comparison out = reference::compare_window(set, machine);
   switch (machine.evidence.variant) {
     case Variant::sev_snp: reference::compare_snp(machine, report_data, out); break;
     case Variant::tdx: reference::compare_tdx(machine, report_data, out); break;

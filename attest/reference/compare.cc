@@ -44,6 +44,19 @@ void Comparison::stop(Claim claim, Code on_failure) {
   add(std::move(claim), on_failure);
 }
 
+Comparison compare_window(const ReferenceSet& set, const Machine& machine) {
+  Comparison out;
+  out.set = &set;
+  Claim window = passed("reference.window");
+  if (machine.now < set.not_before || machine.now >= set.not_after) {
+    window.result = ClaimResult::failed;
+    window.why = "the reference set is outside its validity window";
+  }
+  out.validity.narrow(set.not_before, set.not_after);
+  out.add(std::move(window), Code::reference_expired);
+  return out;
+}
+
 Status verify_to_roots(Bytes leaf, const std::vector<Bytes>& others, const std::vector<std::vector<uint8_t>>& roots,
                        int64_t now) {
   Status last = fail(Code::untrusted_chain, "chain.no_root");

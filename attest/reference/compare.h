@@ -59,6 +59,8 @@ struct Comparison {
   void stop(Claim claim, Code code);
 };
 
+// The comparison of a machine with a set, as far as the set's validity window.
+Comparison compare_window(const ReferenceSet& set, const Machine& machine);
 // The TPM's part of the evidence: claims and code go to the verdict; false when it does not hold.
 bool verify_tpm(Machine& machine, Verdict& verdict);
 // PCRs, and the endorsement by the TPM's maker where that is what vouches for the AK.
