@@ -1,5 +1,7 @@
 #include "attest/gcp/instance.h"
 
+#include "attest/tpm/event_types.h"
+#include "attest/tpm/secure_boot.h"
 #include "crypto/der.h"
 
 namespace cstl::gcp {
@@ -33,7 +35,6 @@ constexpr Row kTechnologies[] = {{Technology::none, "none"},
                                  {Technology::sev_snp, "sev-snp"}};
 constexpr std::string_view kSignature("GCE NonHostInfo\0", 16);
 constexpr size_t kEvent = 32;
-constexpr uint32_t kSeparator = 0x04, kNonhostInfo = 0x11;  // EV_SEPARATOR, EV_NONHOST_INFO
 }  // namespace
 
 Result<Instance> Instance::decode(Bytes extension) {
@@ -78,13 +79,17 @@ Result<Technology> technology_from_name(std::string_view name) {
 
 Result<Technology> technology_of(const tpm::EventLog& log) {
   const tpm::Event* found = nullptr;
+  bool separated = false;
   for (const tpm::Event& event : log.events) {
     if (event.pcr != 0 || !event.extends()) continue;
-    if (event.type == kSeparator) break;  // what precedes it is the firmware's word, nothing else
-    if (event.type != kNonhostInfo) continue;
+    // What precedes it is the firmware's word, nothing else; its digest tells, for types are the writer's.
+    separated = tpm::is_separator(event.digest);
+    if (separated) break;
+    if (event.type != tpm::kEvNonHostInfo) continue;
     if (found != nullptr) return fail(Code::technology_unknown, "gce.event_twice");
     found = &event;
   }
+  if (!separated) return fail(Code::technology_unknown, "gce.no_separator");
   if (found == nullptr || found->data.size() != kEvent || found->data.first(kSignature.size()).text() != kSignature) {
     return fail(Code::technology_unknown, "gce.event");
   }

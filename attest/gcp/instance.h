@@ -28,8 +28,9 @@ enum class Technology : uint8_t { none = 0, sev = 1, sev_es = 2, tdx = 3, sev_sn
 const char* technology_name(Technology technology);                  // "sev-es"
 Result<Technology> technology_from_name(std::string_view name);      // bad_value
 
-// Of a log that replays to the quoted PCR 0: the one such event there, whose digest is of its data.
-// Errors: technology_unknown (none, several, another form).
+// Of a log that replays to the quoted PCR 0: the one such event before that register's first separator (told by its digest:
+// a running system can extend the register once more), whose digest is of its data.
+// Errors: technology_unknown (none, several, another form, no separator).
 Result<Technology> technology_of(const tpm::EventLog& log);
 
 }  // namespace cstl::gcp

@@ -1,6 +1,7 @@
 // What may count as Secure Boot, and what a log's writer cannot make us believe.
 #include "attest/reference/boot.h"
 
+#include "attest/gcp/instance.h"
 #include "attest/tpm/event_types.h"
 #include "tests/attest/tpm/log_builder.h"
 
@@ -245,4 +246,31 @@ TEST_CASE("boot state: a virtual machine of ours") {
   for (const std::string& name : state.uki_sections) sections += name + " ";
   CHECK(sections == ".linux .osrel .cmdline .initrd .uname .sbat ");
   CHECK(state.partitions_measured);
+}
+
+TEST_CASE("Google's memory encryption is what stands before the separator, whatever the writer calls the events") {
+  auto info = [](gcp::Technology technology) {
+    return measured(0, kEvNonHostInfo, text("GCE NonHostInfo") + Buffer{0, static_cast<uint8_t>(technology)} + Buffer(15, 0));
+  };
+  auto renamed = [](Buffer event, uint32_t type) {
+    event[4] = static_cast<uint8_t>(type);  // types are below 256 here
+    return event;
+  };
+  auto code_of = [](const Buffer& events) {
+    Buffer log = header() + events;
+    Result<EventLog> decoded = EventLog::decode(log);
+    REQUIRE(decoded.ok());
+    return gcp::technology_of(*decoded).code();
+  };
+  const Buffer none = info(gcp::Technology::none), snp = info(gcp::Technology::sev_snp);
+  CHECK(code_of(snp + separator(0)) == Code::ok);
+  CHECK(code_of(snp + separator(0) + snp) == Code::ok);
+  CHECK(code_of(none + separator(0) + snp) == Code::ok);
+  CHECK(code_of(separator(0) + snp) == Code::technology_unknown);
+  CHECK(code_of(snp + snp + separator(0)) == Code::technology_unknown);
+  CHECK(code_of(snp) == Code::technology_unknown);  // anyone may have said it
+  // A machine without encryption extends PCR 0 once more, and calls what the firmware measured by other names.
+  const Buffer lie = renamed(none, kEvIpl) + renamed(separator(0), kEvIpl) + snp;
+  CHECK(code_of(lie) == Code::technology_unknown);
+  CHECK(code_of(lie + separator(0)) == Code::technology_unknown);
 }
