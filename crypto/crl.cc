@@ -15,6 +15,12 @@ constexpr uint8_t kCrlSign = 0x02;  // bit 6 of KeyUsage, counted from the top
 
 Error malformed(const char* site) { return fail(Code::crl_malformed, site); }
 
+// A number is the same whether or not its writer remembered the sign byte.
+Bytes without_zeros(Bytes serial) {
+  while (serial.size() > 1 && serial[0] == 0) serial = serial.skip(1);
+  return serial;
+}
+
 // What narrows, widens or moves a list's meaning is refused, critical or not.
 Status check_extensions(Bytes content) {
   DerReader list(content, Code::crl_malformed);
@@ -109,12 +115,13 @@ Status Crl::verify(Bytes issuer, int64_t now) const {
 }
 
 bool Crl::lists(Bytes serial) const {
+  serial = without_zeros(serial);
   DerReader list(entries_, Code::crl_malformed);
   while (!list.empty()) {
     Result<DerReader> entry = list.enter(der::kSequence, "crl.entry");
     if (!entry.ok()) trap("crl.entry");  // parse() has read them all
     Result<Bytes> one = entry->take(der::kInteger, "crl.serial");
-    if (one.ok() && equal(*one, serial)) return true;
+    if (one.ok() && equal(without_zeros(*one), serial)) return true;
   }
   return false;
 }

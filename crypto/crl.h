@@ -27,7 +27,7 @@ class Crl {
   Status verify(Bytes issuer, int64_t now) const;
   Status verify_signature(Bytes issuer) const;
   Status check_time(int64_t now) const;
-  // `serial` as in CertificateView.
+  // `serial` as in CertificateView; zeros in front of it, here or in the list, make no difference.
   bool lists(Bytes serial) const;
 
  private:

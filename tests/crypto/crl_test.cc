@@ -19,6 +19,7 @@ constexpr std::array<uint8_t, 8> kEcdsaSha256{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04
 constexpr std::array<uint8_t, 7> kEcKey{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
 constexpr std::array<uint8_t, 8> kP256{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
 constexpr std::array<uint8_t, 3> kBasicConstraints{0x55, 0x1d, 0x13}, kKeyUsage{0x55, 0x1d, 0x0f};
+constexpr std::array<uint8_t, 3> kNameConstraints{0x55, 0x1d, 0x1e};
 constexpr std::array<uint8_t, 3> kReason{0x55, 0x1d, 0x15}, kCrlNumber{0x55, 0x1d, 0x14};
 constexpr std::array<uint8_t, 3> kDelta{0x55, 0x1d, 0x1b}, kIdp{0x55, 0x1d, 0x1c}, kEntryIssuer{0x55, 0x1d, 0x1d};
 
@@ -36,13 +37,13 @@ struct Authority {
 };
 
 Der certificate(const Authority& issuer, const Authority& of, uint32_t serial, bool ca, uint8_t usage = 0x06,
-                int64_t from = kFrom, int64_t until = kUntil, int path_length = -1) {
+                int64_t from = kFrom, int64_t until = kUntil, int path_length = -1, const Der& more = {}) {
   Der constraints = !ca ? sequence({})
                     : path_length < 0
                         ? sequence({tlv(der::kBoolean, Der{0xff})})
                         : sequence({tlv(der::kBoolean, Der{0xff}), integer(static_cast<uint32_t>(path_length))});
   Der extensions = sequence({extension(kBasicConstraints, true, constraints),
-                             extension(kKeyUsage, true, Der{der::kBitString, 2, 1, ca ? usage : uint8_t{0x80}})});
+                             extension(kKeyUsage, true, Der{der::kBitString, 2, 1, ca ? usage : uint8_t{0x80}}), more});
   Der spki = sequence({sequence({oid(kEcKey), oid(kP256)}), bits(Bytes(of.key.point()).copy())});
   return signed_by(issuer.key, sequence({tlv(der::constructed_context(0), integer(2u)), integer(serial), algorithm(),
                                          name(issuer.subject), sequence({time(from), time(until)}), name(of.subject),
@@ -139,6 +140,22 @@ TEST_CASE("CRLs decide what of a chain is revoked, and whether it is covered") {
   CHECK(t.verify({by_root, crl(t.ca, old)}, CrlDemand::all, 0) == Code::ok);  // no clock
 }
 
+TEST_CASE("a serial number is revoked however its zeros and its sign were written") {
+  // RFC 5280 wants 0x80 written as 00 80; some writers forget the zero, in the certificate or in the list.
+  Authority root{"root"};
+  for (const Der& written : {Der{0x80}, Der{0x00, 0x80}, Der{0x00, 0x00, 0x80}}) {
+    Der entry = sequence({tlv(der::kInteger, written), time(kFrom)});
+    Der body = sequence({integer(1u), algorithm(), name(root.subject), time(kFrom), time(kUntil), tlv(der::kSequence, entry)});
+    auto list = signed_by(root.key, body);
+    auto parsed = Crl::parse(list);
+    REQUIRE(parsed.ok());
+    CHECK(parsed->lists(Der{0x80}));
+    CHECK(parsed->lists(Der{0x00, 0x80}));
+    CHECK_FALSE(parsed->lists(Der{0x81}));
+    CHECK_FALSE(parsed->lists(Der{0x80, 0x00}));
+  }
+}
+
 TEST_CASE("only an authority that may sign lists signs them") {
   const Tree& t = tree();
   Der ca_without = certificate(t.root, t.ca, 2, true, 0x04);  // keyCertSign only
@@ -174,6 +191,11 @@ TEST_CASE("path rules: authority, path length, validity of every certificate") {
     Der ca = certificate(t.root, t.ca, 2, true, 0x06, kFrom, kUntil, length);
     CHECK(verify(t.leaf_der, {ca, t.root_der}) == Code::ok);
     CHECK(verify(low_der, {sub_der, ca, t.root_der}) == (length == 0 ? Code::untrusted_chain : Code::ok));
+  }
+  for (bool critical : {true, false}) {  // what narrows an authority in ways that are not judged
+    Der narrow = extension(kNameConstraints, critical, sequence({tlv(der::constructed_context(0), sequence({}))}));
+    Der ca = certificate(t.root, t.ca, 2, true, 0x06, kFrom, kUntil, -1, narrow);
+    CHECK(verify(t.leaf_der, {ca, t.root_der}) == Code::bad_certificate);
   }
   Der brief = certificate(t.root, t.ca, 2, true, 0x06, kFrom, kNow);
   CHECK(verify(t.leaf_der, {brief, t.root_der}) == Code::ok);
