@@ -1,7 +1,12 @@
-// A configfs-tsm that isn't the kernel's (Documentation/ABI/testing/configfs-tsm-report), so that what reads it runs as it
-// ships: a file system of its own over /dev/fuse with one folder per user, made by mkdir, holding provider, inblob, outblob,
-// auxblob and generation, and a firmware that the test gives. As in the kernel, inblob counts once it is closed, every opening
-// of outblob is one report, and outblob without inblob is EINVAL. Needs root.
+// A configfs-tsm that isn't the kernel's, so that what reads it runs as it ships: a file system over /dev/fuse that
+// behaves as drivers/virt/coco/tsm.c on fs/configfs do (Documentation/ABI/testing/configfs-tsm-report), with a firmware
+// that the test gives. What it keeps to:
+//   - mkdir makes an entry with its attributes (ENXIO without provider); rmdir ends it, for open files too (ENOENT);
+//   - an attribute opens only in its own direction (EACCES), and is made at the first read of an opening;
+//   - inblob takes 64 bytes (EFBIG) and counts when it is closed; what close finds wrong is told to nobody;
+//   - every write of inblob or privlevel that counts advances generation;
+//   - outblob and auxblob come of one report per generation: EINVAL before the first inblob, EFBIG beyond their limit.
+// Needs root.
 #pragma once
 
 #include <functional>
@@ -19,6 +24,18 @@ struct TsmAnswer {
 };
 using TsmFirmware = std::function<TsmAnswer(const Digest64& report_data)>;
 
+// How a kernel or its machine may differ or go wrong.
+struct TsmKernel {
+  bool registered = true;            // a provider is there
+  bool has_auxblob = true;
+  bool has_privlevel = true;
+  unsigned privlevel_floor = 0;
+  size_t max_outblob = 32 * 1024;    // TSM_REPORT_OUTBLOB_MAX
+  unsigned lost_writes = 0;          // closes of inblob that are ended by EBUSY, unseen
+  unsigned other_writers = 0;        // reports that another process's inblob follows before anything else is read
+  unsigned would_block = 0;          // reads of outblob that end with EWOULDBLOCK
+};
+
 class TsmFolder {
  public:
   // Mounted until the end of the object. `firmware` runs in a thread of its own.
@@ -26,6 +43,8 @@ class TsmFolder {
   ~TsmFolder();
   const std::string& path() const;   // in place of /sys/kernel/config/tsm/report
   size_t entries() const;            // folders that exist now
+  unsigned privlevel() const;        // of the entry made last
+  void behave(const TsmKernel& kernel);
 
  private:
   TsmFolder();
