@@ -12,6 +12,7 @@ constexpr uint32_t kNsmRequest = 0x20000001;  // TPM2_VENDOR_AWS_NSM_REQUEST
 constexpr TPM2_HANDLE kFirstIndex = 0x01800000, kLastIndex = 0x01bfffff;  // the owner's
 constexpr uint16_t kBufferSize = 8192;        // a document is about 5 KiB
 constexpr uint16_t kPart = 512;
+constexpr TSS2_RC kNoSuchSize = TPM2_RC_SIZE + TPM2_RC_P + TPM2_RC_2;  // of the second parameter, the public area
 constexpr uint32_t kPassword = 0x40000009;    // TPM_RS_PW
 
 // An index of our own, undefined at the end.
@@ -24,12 +25,15 @@ class MessageBuffer {
     TPM2B_NV_PUBLIC area{};
     area.nvPublic.nvIndex = index;
     area.nvPublic.nameAlg = TPM2_ALG_SHA256;
-    area.nvPublic.attributes = TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE | TPMA_NV_NO_DA;
+    area.nvPublic.attributes = TPMA_NV_AUTHREAD | TPMA_NV_AUTHWRITE;
     area.nvPublic.dataSize = kBufferSize;
     const TPM2B_AUTH no_auth{};
     ESYS_TR nv = ESYS_TR_NONE;
-    TRY(tpm::tss_ok(Esys_NV_DefineSpace(esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_auth, &area,
-                                        &nv), "nitro.define"));
+    const TSS2_RC rc = Esys_NV_DefineSpace(esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                                           &no_auth, &area, &nv);
+    // A TPM that never has indices of this size is no NitroTPM.
+    if (rc == kNoSuchSize) return fail(Code::unsupported, "nitro.define", Origin::tss, rc);
+    TRY(tpm::tss_ok(rc, "nitro.define"));
     return MessageBuffer(esys, nv, index);
   }
   ~MessageBuffer() {
@@ -45,6 +49,7 @@ class MessageBuffer {
 
   TPM2_HANDLE index() const { return index_; }
 
+  Result<std::vector<uint8_t>> read() const { return tpm::nv_read_open(esys_, nv_, kBufferSize); }
   Status write(Bytes data) const {
     for (size_t at = 0; at < data.size(); at += kPart) {
       const Bytes part = data.skip(at).first(kPart);
@@ -64,8 +69,8 @@ class MessageBuffer {
   TPM2_HANDLE index_;
 };
 
-// The vendor's command: two handles (authority and index, the same), one password session without password. tpm2-tss has no
-// call for it, so it goes to the TCTI as bytes.
+// The vendor's command: two handles (authority and index, the same), one password session without password. tpm2-tss
+// has no call for it, so it goes to the TCTI as bytes.
 Status send_request(ESYS_CONTEXT* esys, TPM2_HANDLE index) {
   std::array<uint8_t, 64> space{};
   Writer w(space);
@@ -92,7 +97,10 @@ Status send_request(ESYS_CONTEXT* esys, TPM2_HANDLE index) {
   TRY_LET(uint32_t code, r.u32());
   (void)tag;
   if (length != size) return fail(Code::tpm_failed, "nitro.response");
-  if (code == TPM2_RC_COMMAND_CODE) return fail(Code::unsupported, "nitro.command", Origin::tss, code);
+  // The kernel's resource manager says so itself, in a layer of its own, when the TPM does not list the command.
+  if ((code & ~TSS2_RC_LAYER_MASK) == TPM2_RC_COMMAND_CODE) {
+    return fail(Code::unsupported, "nitro.command", Origin::tss, code);
+  }
   return tpm::tss_ok(code, "nitro.request");
 }
 
@@ -113,6 +121,23 @@ class DocumentSource final : public tpm::EvidenceSource {
   Documents documents_;
   std::vector<uint8_t> document_;
 };
+
+// ErrorCode of the Nitro secure module's API.
+Error refusal(std::string_view name) {
+  struct Row {
+    std::string_view name;
+    const char* site;
+  };
+  constexpr Row kRows[] = {
+      {"InvalidArgument", "nitro.invalid_argument"}, {"InvalidOperation", "nitro.invalid_operation"},
+      {"BufferTooSmall", "nitro.buffer_too_small"},  {"InputTooLarge", "nitro.input_too_large"},
+      {"InternalError", "nitro.internal_error"},
+  };
+  for (const Row& row : kRows) {
+    if (row.name == name) return fail(Code::tpm_failed, row.site);
+  }
+  return fail(Code::tpm_failed, "nitro.refused");
+}
 
 void put_head(Writer& w, uint8_t major, size_t value) {
   const unsigned first = static_cast<unsigned>(major) << 5;
@@ -156,6 +181,10 @@ Result<Bytes> document_in(Bytes answer) {
   CborReader r(answer, Code::document_malformed);
   TRY_LET(uint64_t outer, r.take_map("nitro.answer"));
   TRY_LET(std::string_view kind, r.take_text(16, "nitro.answer"));
+  if (outer == 1 && kind == "Error") {
+    TRY_LET(std::string_view name, r.take_text(32, "nitro.answer"));
+    return refusal(name);
+  }
   if (outer != 1 || kind != "Attestation") return fail(Code::document_malformed, "nitro.answer");
   TRY_LET(uint64_t inner, r.take_map("nitro.answer"));
   TRY_LET(std::string_view member, r.take_text(16, "nitro.answer"));
@@ -171,7 +200,7 @@ Documents nitro_documents(tpm::Device& device) {
     TRY_LET(MessageBuffer buffer, MessageBuffer::define(esys));
     TRY(buffer.write(request));
     TRY(send_request(esys, buffer.index()));
-    TRY_LET(std::vector<uint8_t> answer, tpm::nv_read(esys, buffer.index(), kBufferSize));
+    TRY_LET(std::vector<uint8_t> answer, buffer.read());
     TRY_LET(Bytes document, document_in(answer));
     return document.copy();
   };

@@ -36,6 +36,10 @@ Result<std::vector<uint8_t>> nv_read(ESYS_CONTEXT* esys, TPM2_HANDLE index, size
     ESYS_TR nv;
     ~Note() { (void)Esys_TR_Close(esys, &nv); }  // only our note of it
   } note{esys, nv};
+  return nv_read_open(esys, nv, max);
+}
+
+Result<std::vector<uint8_t>> nv_read_open(ESYS_CONTEXT* esys, ESYS_TR nv, size_t max) {
   TPM2B_NV_PUBLIC* area = nullptr;
   TSS2_RC rc = Esys_NV_ReadPublic(esys, nv, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &area, nullptr);
   EsysPtr<TPM2B_NV_PUBLIC> area_owner(area);

@@ -13,5 +13,7 @@ Result<bool> has_handle(ESYS_CONTEXT* esys, TPM2_HANDLE handle);
 
 // All of an NV index that is readable with its own or the owner's empty authorisation. Errors: tpm_failed, too_long.
 Result<std::vector<uint8_t>> nv_read(ESYS_CONTEXT* esys, TPM2_HANDLE index, size_t max);
+// The same of an index that the caller has open: ESYS has one note per index, which nv_read() would close.
+Result<std::vector<uint8_t>> nv_read_open(ESYS_CONTEXT* esys, ESYS_TR nv, size_t max);
 
 }  // namespace cstl::tpm
