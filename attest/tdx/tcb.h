@@ -85,6 +85,14 @@ struct QeIdentity {
   static Result<QeIdentity> parse(std::string_view object, std::string* problem);
 };
 
+// Who signed Intel's TD quoting enclave and which of the signer's products it is, as every identity of it says. A
+// platform's owner may run enclaves of his own, and their reports are certified like any other: only this tells them
+// apart.
+constexpr Digest32 kIntelQeSigner{0xdc, 0x9e, 0x2a, 0x7c, 0x6f, 0x94, 0x8f, 0x17, 0x47, 0x4e, 0x34,
+                                  0xa7, 0xfc, 0x43, 0xed, 0x03, 0x0f, 0x7c, 0x15, 0x63, 0xf1, 0xba,
+                                  0xbd, 0xdf, 0x63, 0x40, 0xc8, 0x2e, 0x0e, 0x54, 0xa8, 0xc5};
+constexpr uint16_t kIntelQeProduct = 2;
+
 struct TcbVerdict {
   TcbStatus status = TcbStatus::revoked;    // all three together, as Intel converges them
   TcbStatus platform = TcbStatus::revoked;  // of the level that SGX and TDX components, and the PCE, reach
@@ -99,5 +107,9 @@ struct TcbVerdict {
 // tdx_qe_identity, tdx_tcb_unsupported (below every level). What the status is worth, a reference says.
 Result<TcbVerdict> judge_tcb(const TcbInfo& info, const QeIdentity& identity, const PckExtensions& pck,
                              const TdReport& report, const SgxReport& qe);
+
+// What is left to judge without collateral: that the enclave is the one above, and not one for debugging. Errors:
+// tdx_qe_identity.
+Status check_enclave(const SgxReport& qe);
 
 }  // namespace cstl::tdx

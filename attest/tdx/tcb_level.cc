@@ -112,7 +112,7 @@ Result<const TcbLevel*> judge_module(const TcbInfo& info, const TdReport& report
   return level;
 }
 
-Result<const TcbLevel*> judge_enclave(const QeIdentity& identity, const SgxReport& qe) {
+Status match_enclave(const QeIdentity& identity, const SgxReport& qe) {
   std::array<uint8_t, 4> misc{};
   for (size_t i = 0; i < misc.size(); ++i) misc[i] = static_cast<uint8_t>(qe.misc_select >> (8 * i));
   if (!masked_equal(misc, identity.misc_select_mask, identity.misc_select)) {
@@ -123,6 +123,11 @@ Result<const TcbLevel*> judge_enclave(const QeIdentity& identity, const SgxRepor
   }
   if (qe.mr_signer != identity.mr_signer) return fail(Code::tdx_qe_identity, "qe.mr_signer");
   if (qe.isv_prod_id != identity.isv_prod_id) return fail(Code::tdx_qe_identity, "qe.isv_prod_id");
+  return success();
+}
+
+Result<const TcbLevel*> judge_enclave(const QeIdentity& identity, const SgxReport& qe) {
+  TRY(match_enclave(identity, qe));
   const TcbLevel* level = level_of(identity.levels, qe.isv_svn);
   if (level == nullptr) return fail(Code::tdx_tcb_unsupported, "qe.level");
   return level;
@@ -132,6 +137,17 @@ void add_advisories(const TcbLevel& level, std::vector<std::string>* out) {
   out->insert(out->end(), level.advisories.begin(), level.advisories.end());
 }
 }  // namespace
+
+Status check_enclave(const SgxReport& qe) {
+  // What is the same in every identity of Intel's: INIT and PROVISIONKEY, MODE64BIT either way, nothing else.
+  QeIdentity intel;
+  intel.misc_select_mask.fill(0xff);
+  intel.attributes = {0x11};
+  intel.attributes_mask = {0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  intel.mr_signer = kIntelQeSigner;
+  intel.isv_prod_id = kIntelQeProduct;
+  return match_enclave(intel, qe);
+}
 
 Result<TcbVerdict> judge_tcb(const TcbInfo& info, const QeIdentity& identity, const PckExtensions& pck,
                              const TdReport& report, const SgxReport& qe) {

@@ -147,6 +147,9 @@ Result<VerifiedQuote> verify_quote(Bytes bytes, const VerifiedCollateral* collat
     reached = QuoteStep::tcb;
     TRY_LET(out.tcb_, judge_tcb(collateral->tcb_info(), collateral->qe_identity(), out.pck_, quote.report,
                                 quote.qe_report));
+  } else {
+    reached = QuoteStep::tcb;
+    TRY(check_enclave(quote.qe_report));
   }
   reached = QuoteStep::report_data;
   if (!report_data.empty()) {

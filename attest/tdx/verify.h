@@ -2,8 +2,9 @@
 // what only verify_quote() can make: whoever holds one holds a TD report that a quoting enclave signed whose key a
 // platform has that Intel certified, up to a pinned root. What the values are worth, a reference says (reference.h).
 //
-// With collateral, revocation and the platform's TCB are judged; without, has_tcb() is false, and only a reference that
-// says so accepts that. No I/O, no clock but the caller's.
+// With collateral, revocation and the platform's TCB are judged; without, the quoting enclave must still be Intel's by
+// its signer and product, has_tcb() is false, and only a reference that says so accepts that. No I/O, no clock but the
+// caller's.
 #pragma once
 
 #include <optional>
@@ -25,7 +26,7 @@ enum class QuoteStep : uint8_t {
   qe_binding,           // tdx_qe_binding: QE's REPORTDATA = SHA-256(attestation key ‖ QE auth data) ‖ 0³²
   quote_signature,      // tdx_quote_signature
   collateral_window,    // with collateral: tdx_collateral_expired
-  tcb,                  // with collateral: tdx_tcb_info_mismatch, tdx_module, tdx_qe_identity, tdx_tcb_unsupported
+  tcb,                  // tdx_qe_identity; with collateral: tdx_tcb_info_mismatch, tdx_module, tdx_tcb_unsupported
   report_data,          // tdx_report_data
   done,
 };

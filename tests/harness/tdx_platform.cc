@@ -201,7 +201,7 @@ Der TdxPlatform::quote(const TdReport& report) const {
   put(qe, facts.sgx_tcb);
   put(qe, Der(4 + kReserved, 0));
   put(qe,
-      Der{0x15, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 0, 0, 0, 0, 0, 0});     // attributes: INIT, MODE64BIT, PROVISIONKEY; XFRM
+      Der{facts.qe_attributes, 0, 0, 0, 0, 0, 0, 0, 0xe7, 0, 0, 0, 0, 0, 0, 0});  // and XFRM
   put(qe, Der(32, 0xe5));                                             // MRENCLAVE
   put(qe, Der(kReserved2, 0));
   put(qe, facts.qe_signer);
@@ -260,7 +260,7 @@ std::string TdxPlatform::qe_identity(int64_t now) const {
          "\",\"tcbEvaluationDataNumber\":" + std::to_string(facts.evaluation) +
          ",\"miscselect\":\"00000000\",\"miscselectMask\":\"FFFFFFFF\",\"attributes\":"
          "\"11000000000000000000000000000000\"," +
-         "\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\",\"mrsigner\":\"" + to_hex(Digest32{0x51}) +
+         "\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\",\"mrsigner\":\"" + to_hex(tdx::kIntelQeSigner) +
          "\",\"isvprodid\":2,\"tcbLevels\":[" + enclave_level(4, facts.qe_status, "") + "," +
          enclave_level(1, "OutOfDate", ",\"advisoryIDs\":[\"INTEL-SA-00615\"]") + "]}";
 }

@@ -33,7 +33,8 @@ struct TdxFacts {
                                        0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
   uint16_t qe_isv_svn = 4;
   uint16_t qe_prod_id = 2;
-  Digest32 qe_signer{0x51};
+  Digest32 qe_signer = tdx::kIntelQeSigner;
+  uint8_t qe_attributes = 0x15;            // INIT, MODE64BIT, PROVISIONKEY
   std::vector<uint8_t> qe_auth_data = std::vector<uint8_t>(32, 0xa5);
   std::string_view leaf_name = "Intel SGX PCK Certificate";
   std::string_view ca_name = "Intel SGX PCK Platform CA";

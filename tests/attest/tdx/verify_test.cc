@@ -192,6 +192,25 @@ TEST_CASE("tdx.verify: each lie of a platform has its own code") {
   }
 }
 
+TEST_CASE("tdx.verify: an enclave of somebody's own does not pass for a quoting enclave, with collateral or without") {
+  struct Lie {
+    const char* name;
+    std::function<void(TdxFacts&)> tell;
+  };
+  const Lie lies[] = {{"signed by another", [](TdxFacts& f) { f.qe_signer[0] ^= 1; }},
+                      {"another of Intel's", [](TdxFacts& f) { f.qe_prod_id = 1; }},
+                      {"that can be debugged", [](TdxFacts& f) { f.qe_attributes |= 2; }}};
+  for (const Lie& lie : lies) {
+    Made made;
+    lie.tell(made.platform->facts);
+    CAPTURE(std::string(lie.name));
+    CHECK(named(made.judge(made.platform->report()).code) == "tdx_qe_identity");
+    Outcome bare = outcome(made.platform->quote(made.platform->report()), nullptr, made.trust());
+    CHECK(named(bare.code) == "tdx_qe_identity");
+    CHECK(bare.step == QuoteStep::tcb);
+  }
+}
+
 TEST_CASE("tdx.verify: REPORTDATA is 64 bytes, or 32 with zeros behind") {
   Made made;
   TdReport report = made.platform->report();
