@@ -14,6 +14,7 @@
 #include "boot/kubernetes/command.h"
 #include "boot/kubernetes/files.h"
 #include "boot/kubernetes/kubeadm.h"
+#include "boot/kubernetes/profiles.h"
 #include "boot/state/block_device.h"
 #include "crypto/base/fd.h"
 
@@ -24,8 +25,6 @@ constexpr const char* kImageFolder = "/usr/share/cstl/images";
 constexpr const char* kComponentImages = "/var/lib/cstl/images";
 constexpr const char* kImporter = "/usr/lib/cstl/import-images";
 constexpr const char* kBundleDisk = "cstl-bundle";  // serial number of the disk, or label of the partition
-constexpr const char* kProfileSource = "/usr/share/cstl/seccomp";
-constexpr const char* kProfileTarget = "/var/lib/kubelet/seccomp/cstl";
 constexpr const char* kKubeletConfig = "/var/lib/kubelet/config.yaml";
 constexpr const char* kKubeletFlags = "/var/lib/kubelet/kubeadm-flags.env";
 constexpr const char* kKubeletLog = "/var/log/kubelet.log";
@@ -35,7 +34,6 @@ constexpr int kContainerdMs = 180'000;
 constexpr int kImportMs = 15 * 60'000;
 constexpr int kKubeadmMs = 25 * 60'000;   // above kubeadm's own limits (boot/kubernetes/kubeadm.cc)
 constexpr int kQuietMs = 10'000;          // with nothing to tell, the report says that it goes on
-constexpr size_t kMaxProfile = 256 * 1024;
 constexpr size_t kToldLines = 12;
 constexpr uint64_t kLowSpace = 64 << 20;
 
@@ -89,17 +87,6 @@ Status import_with(std::vector<std::string> arguments, const Report& report) {
 
 }  // namespace
 
-Status install_seccomp_profiles() {
-  TRY(make_folders(kProfileTarget, 0755));
-  for (const std::string& name : entries_of(kProfileSource)) {
-    if (!ends_with(name, ".json")) continue;
-    std::string from = std::string(kProfileSource) + "/" + name;
-    TRY_LET(std::vector<uint8_t> profile, read_file(from.c_str(), kMaxProfile));
-    TRY(write_file_durably((std::string(kProfileTarget) + "/" + name).c_str(), profile, 0644));
-  }
-  return success();
-}
-
 Status start_containerd(Monitor& monitor, const Report& report) {
   TRY_LET(std::string program, find_program("containerd"));
   TRY(monitor.start("containerd", {program, "--config", "/etc/containerd/config.toml"}));
@@ -136,6 +123,7 @@ Status import_images(Role role, const Report& report) {
 
 Status start_kubelet(Monitor& monitor) {
   TRY_LET(std::string program, find_program("kubelet"));
+  TRY(link_profiles(kProfilesOfImage, kProfilesOfKubelet));
   TRY_LET(std::vector<uint8_t> text, read_file(kKubeletFlags, 16 * 1024));
   TRY_LET(std::vector<std::string> flags, parse_kubelet_flags(Bytes(text).text()));
   std::vector<std::string> arguments = {program, "--config=" + std::string(kKubeletConfig),
@@ -176,8 +164,6 @@ Status install_components(const ClusterConfig& cluster, const Report& report) {
 
 Status prepare_node(const ClusterConfig& cluster, Role role, const IpAddress& address, Monitor& monitor,
                     const Report& report) {
-  report.step("installing seccomp profiles");
-  TRY(install_seccomp_profiles());
   TRY(write_common_files(address));
   TRY(install_components(cluster, report));
   for (const char* name : {"kubelet", "kubeadm"}) {

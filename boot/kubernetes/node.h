@@ -19,15 +19,14 @@ struct Report {
   std::function<void(std::string_view)> line;
 };
 
-// Profiles of the image to where the kubelet looks for them. Errors: io, no_space.
-Status install_seccomp_profiles();
 // Errors: kubernetes_missing, containerd_failed, and those of Monitor::start.
 Status start_containerd(Monitor& monitor, const Report& report);
 // Images of the read-only root (linked, not copied) and of components. Errors: image_failed, timeout, io.
 Status import_images(Role role, const Report& report);
 // Components of the configuration that are not installed yet. Errors: those of boot/components.
 Status install_components(const ClusterConfig& cluster, const Report& report);
-// Errors: kubernetes_missing, not_found or bad_value (kubeadm has not written its files), and those of Monitor::start.
+// With the image's seccomp profiles where it looks for them. Errors: kubernetes_missing, not_found or bad_value (kubeadm
+// has not written its files), io, and those of Monitor::start.
 Status start_kubelet(Monitor& monitor);
 // Files that kubeadm and the API server need besides kubeadm's own configuration. Errors: io, no_space.
 Status write_common_files(const IpAddress& address);

@@ -53,6 +53,9 @@ int main() {
   { auto stranger = connect_local(fleet.folder + "/keys.sock"); expect(stranger.ok(), "keys.sock"); }
   expect(fleet.keyservice->logs("request.refused"), "request.refused");
 
+  const std::string accepted = fleet.folder + "/accepted.json";
+  expect(write_file_durably(accepted.c_str(), Bytes(std::string_view(fleet.accepted.to_json())), 0644).ok(), "accepted");
+  std::printf("accepted=%s\n", accepted.c_str());
   std::printf("folder=%s\nserver=%s\nca=%s\nkubeconfig=%s\ncluster_id=%s\n", fleet.folder.c_str(), fleet.plane["server"].c_str(),
               fleet.plane["ca"].c_str(), fleet.plane["kubeconfig"].c_str(), to_hex(fleet.cluster_id).c_str());
   std::printf("ready\n");
