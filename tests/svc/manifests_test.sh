@@ -23,7 +23,7 @@ kubectl apply --server-side --dry-run=server -f policy/kubernetes/
 kubectl apply --dry-run=server -f policy/kubernetes/
 
 /usr/bin/python3 -I - policy/kubernetes/*.yaml <<'PYTHON'
-import sys, yaml
+import os, sys, yaml
 wrong = []
 def check(fact, what):
     if not fact:
@@ -42,7 +42,10 @@ for path in sys.argv[1:]:
             check(own.get("readOnlyRootFilesystem") is True, name + ": writes its root")
             check(own.get("capabilities", {}).get("drop") == ["ALL"], name + ": keeps capabilities")
             check(own.get("capabilities", {}).get("add", []) == added, name + ": adds capabilities")
-            check(own.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"), name + ": has no filter")
+            filter_ = own.get("seccompProfile", {})
+            check(filter_ == {"type": "Localhost", "localhostProfile": "cstl/%s.json" % container["name"]} and
+                  os.path.exists("policy/seccomp/%s.profile" % container["name"]), name + ": has no filter of its own")
+            check(user.get("seccompProfile") == {"type": "RuntimeDefault"}, name + ": the sandbox has no filter")
             check(bool(added) or own.get("runAsNonRoot") is True, name + ": runs as root")
             check(container.get("imagePullPolicy") == "Never", name + ": pulls its image")
             for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
