@@ -42,6 +42,14 @@ Status check_chain(const std::vector<Bytes>& certificates, Product product, cons
   else if (error.code == Code::untrusted_chain || error.code == Code::bad_certificate) error.code = Code::snp_chain;
   return error;
 }
+// By a pinned root, and current. Others are of certificates that are none of the chain's.
+bool is_of_root(const Crl& crl, const std::vector<Bytes>& certificates, const Roots& roots, int64_t now) {
+  return std::any_of(certificates.begin(), certificates.end(), [&](Bytes certificate) {
+    Result<Digest32> pin = certificate_spki_hash(certificate);
+    bool pinned = pin.ok() && std::find(roots.hashes, roots.hashes + roots.count, *pin) != roots.hashes + roots.count;
+    return pinned && crl.verify(certificate, now).ok();
+  });
+}
 }  // namespace
 
 const char* report_step_name(ReportStep step) {
@@ -96,11 +104,7 @@ Result<VerifiedLeaf> verify_leaf(const std::vector<Bytes>& certificates, const V
   if (policy.crls != nullptr) {
     for (Bytes der : *policy.crls) {
       TRY_LET(Crl crl, Crl::parse(der));
-      bool ours = std::any_of(certificates.begin(), certificates.end(), [&](Bytes certificate) {
-        Result<CertificateView> view = CertificateView::parse(certificate);
-        return view.ok() && equal(view->subject, crl.issuer());
-      });
-      if (!ours || !crl.check_time(policy.now).ok()) continue;
+      if (!is_of_root(crl, certificates, policy.roots.of[static_cast<size_t>(leaf.product)], policy.now)) continue;
       out.crl_checked_ = true;
       narrow(&out.not_before_, &out.not_after_, crl.this_update(), crl.next_update());
     }

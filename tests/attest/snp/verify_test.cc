@@ -357,3 +357,19 @@ TEST_CASE("AMD's revocation list counts") {
   crls = {Bytes(other_key)};
   CHECK(verify(cloud.sign(cloud.report()), cloud.certificates(), policy).code == Code::certificate_revoked);
 }
+
+TEST_CASE("a list by somebody who did not sign the chain checks nothing") {
+  SnpChip chip(Product::turin);
+  const SnpAuthority& other = SnpAuthority::of(Product::milan);
+  std::vector<Der> certificates = chip.certificates();
+  certificates.push_back(other.ark);  // one too many, which no signature leads to
+  Der list = other.crl({}, kNow - 100, kNow + 100);
+  std::vector<Bytes> crls{Bytes(list)};
+  VerifyPolicy policy = made_up();
+  policy.crls = &crls;
+  ReportStep step = ReportStep::form;
+  auto leaf = verify_leaf(views(certificates), policy, step);
+  REQUIRE(leaf.ok());
+  CHECK_FALSE(leaf->crl_checked());
+  CHECK(leaf->not_after() > kNow + 100);
+}
