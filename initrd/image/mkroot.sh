@@ -144,6 +144,9 @@ objects=(${manifests:+"$manifests"/*.yaml})
 if [[ ${#objects[@]} -gt 0 ]]; then
   /usr/bin/python3 -I "$here/manifests.py" "${objects[@]}" >"$tmp/manifests.json" ||
     die "cannot read the manifests" "see the message above" "correct the file; python3-yaml must be installed"
+  while read -r profile; do
+    readable "$root/usr/share/cstl/seccomp/$profile" "the seccomp profile that a manifest names; --policy brings it"
+  done < <(grep -oE '"localhostProfile": ?"cstl/[^"]*"' "$tmp/manifests.json" | sed -E 's,.*"cstl/([^"]*)",\1,' | sort -u)
   install -m 0644 "$tmp/manifests.json" "$root/usr/share/cstl/manifests.json"
 fi
 
