@@ -50,11 +50,11 @@ bool take_log(Bytes input, EvidenceFile* out) {
   const bool agile = begins(input.skip(kSpecIdOffset), kSpecId);
   Result<tpm::EventLog> log = tpm::EventLog::decode(input);
   if (agile && log.ok()) return true;
-  if (agile && log.code() == Code::log_bank) {
+  if (agile) {
+    // Of RTMRs, or a broken one: then whoever reads it says where.
     out->cc_log = tpm::EventLog::decode(input, tpm::kCcLog).ok();
     return true;
   }
-  if (agile) return true;  // a broken one: whoever reads it says where
   out->old_log = true;
   Result<tpm::EventLog> old = tpm::EventLog::decode(input, tpm::kOldLog);
   return old.ok() && !old->events.empty();
