@@ -7,6 +7,8 @@
 namespace cstl {
 
 namespace {
+constexpr std::array<uint8_t, 3> kNameConstraints{0x55, 0x1d, 0x1e};
+
 struct Link {
   Bytes der;
   CertificateView view;
@@ -25,6 +27,8 @@ Result<Link> read_link(Bytes der, const ChainPolicy& policy) {
   Link out;
   out.der = der;
   TRY_LET(out.view, CertificateView::parse(der));
+  // Critical ones mbedTLS has refused; but what narrows an authority counts, however it is marked.
+  if (out.view.extension(kNameConstraints).ok()) return fail(Code::bad_certificate, "chain.name_constraints");
   if (Result<PublicKey> key = parse_public_key(out.view.spki); key.ok()) out.key = std::move(*key);
   out.authority = parsed->version == 3 && parsed->MBEDTLS_PRIVATE(ca_istrue) != 0 &&
                   mbedtls_x509_crt_check_key_usage(parsed.get(), MBEDTLS_X509_KU_KEY_CERT_SIGN) == 0;
@@ -38,15 +42,19 @@ Result<Link> read_link(Bytes der, const ChainPolicy& policy) {
 
 bool self_issued(const Link& link) { return equal(link.view.issuer, link.view.subject); }
 
+bool signed_by(const Link& child, const Link& issuer) {
+  Result<SignatureAlgorithm> algorithm = parse_signature_algorithm(child.view.algorithm, Code::bad_certificate);
+  return algorithm.ok() &&
+         verify_signature(issuer.key, *algorithm, child.view.to_be_signed, child.view.signature).ok();
+}
+
 // The certificate that signed `child`, whose path holds `below` intermediates that count; a pinned one if there is one.
 Link* find_issuer(std::vector<Link>& links, const Link& child, size_t below) {
-  Result<SignatureAlgorithm> algorithm = parse_signature_algorithm(child.view.algorithm, Code::bad_certificate);
-  if (!algorithm.ok()) return nullptr;
   for (bool pinned : {true, false}) {
     for (Link& link : links) {
       if (link.used || link.pinned != pinned || !link.authority || below > link.path_length) continue;
       if (!equal(link.view.subject, child.view.issuer)) continue;
-      if (verify_signature(link.key, *algorithm, child.view.to_be_signed, child.view.signature).ok()) return &link;
+      if (signed_by(child, link)) return &link;
     }
   }
   return nullptr;
@@ -122,6 +130,9 @@ Status verify_chain(Bytes leaf, const std::vector<Bytes>& others, const ChainPol
     path.push_back(issuer);
     if (!self_issued(*issuer)) ++below;
   }
+  // A root is believed for its key; what else stands in it must be what that key signed.
+  const Link& last = *path.back();
+  if (self_issued(last) && !signed_by(last, last)) return fail(Code::untrusted_chain, "chain.root_signature");
   TRY(check_validity(path, policy.now));
   return check_revocations(path, policy);
 }

@@ -34,11 +34,13 @@ struct ChainPolicy {
 };
 // `leaf` DER, `others` DER in any order (intermediates and the root). From the leaf up to a certificate whose SPKI hash is
 // pinned: signatures (ECDSA P-256 and P-384; RSA of 2048 to 4096 bits, PKCS#1 v1.5 or PSS; SHA-256, SHA-384, SHA-512),
-// names (byte for byte), basic constraints, path length, key usage, validity, critical extensions (unknown ones are refused,
-// name constraints too), CRLs. The pinned certificate's own signature does not matter. Each certificate is used once, so a
-// hostile set costs at most kMaxChain^2 signatures. The TCG's directoryName-only subject alternative name of endorsement
-// certificates is accepted. Vendors' extensions (SEV-SNP's VCEK, SGX's PCK) are not critical: read them with
-// CertificateView. What a leaf may be used for (extended key usage) is the caller's to judge.
+// names (byte for byte), basic constraints, path length, key usage, validity, critical extensions (unknown ones are
+// refused; name constraints even if not critical), CRLs. Policies of certification are not read, nor what constrains them
+// without being critical. A pinned root's own signature counts too, so that no bit of a chain may differ; a pinned
+// intermediate's does not. Each certificate is used once, so a hostile set costs at most kMaxChain^2 signatures. The TCG's
+// directoryName-only subject alternative name of endorsement certificates is accepted. Vendors' extensions (SEV-SNP's
+// VCEK, SGX's PCK) are not critical: read them with CertificateView. What a leaf may be used for (extended key usage) is
+// the caller's to judge.
 // Errors: bad_certificate, untrusted_chain, certificate_expired, certificate_not_yet_valid, certificate_revoked,
 // crl_malformed, crl_signature, crl_expired, crl_not_yet_valid, crl_missing.
 Status verify_chain(Bytes leaf, const std::vector<Bytes>& others, const ChainPolicy& policy);

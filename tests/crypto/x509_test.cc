@@ -103,6 +103,19 @@ TEST_CASE("a leaf with any bit flipped is refused") {
   }
 }
 
+TEST_CASE("a pinned root with a bit flipped is refused, wherever it stands") {
+  std::vector<uint8_t> leaf = load("ek"), issuer = load("issuer"), root = load("root");
+  Digest32 pin = *certificate_spki_hash(root);
+  ChainPolicy policy{&pin, 1, kNow};
+  REQUIRE(verify_chain(leaf, {issuer, root}, policy).ok());
+  for (size_t at = 0; at < root.size(); ++at) {
+    std::vector<uint8_t> flipped = root;
+    flipped[at] ^= static_cast<uint8_t>(1 << at % 8);
+    CAPTURE(at);
+    CHECK_FALSE(verify_chain(leaf, {issuer, flipped}, policy).ok());
+  }
+}
+
 TEST_CASE("a certificate that is cut, goes on, or is none is refused") {
   std::vector<uint8_t> der = load("ek");
   for (size_t size = 0; size < der.size(); ++size) {
