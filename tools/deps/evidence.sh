@@ -6,9 +6,11 @@
 . "$DEPS_DIR/unpack.sh"
 
 # Debian's packages leave out the vendors' certificates that the verifiers embed: they come from the upstream
-# tarballs (the set "evidence-source" of deps.lock). Nothing that a package brought is replaced.
+# tarballs (the set "evidence-source" of deps.lock). Nothing that a package brought is replaced. Of packages that are
+# mostly something else, only the vectors are taken ("evidence-part"): NIST's PKITS, whose tests Go describes in JSON and
+# whose certificates it has, but no lists of revoked ones.
 finish_set() {
-  local name suite series version sum into
+  local name suite series version sum into part
   while read -r name suite series version sum; do
     TARBALL_ONLY=1 fetch deb-src "$name" "$suite" "$series" "$version" "$sum" || exit 1
     into=usr/share/gocode/src/github.com/google/${name#golang-github-google-}
@@ -17,6 +19,17 @@ finish_set() {
     tar -xf "$FETCHED_FILE" -C "$into" --strip-components=1 --skip-old-files --wildcards '*.pem'
     printf 'evidence-source %s\n' "$USED" >>used.lock
   done < <(lock_lines evidence-source)
+  while read -r name suite series version sum; do
+    case $name in
+      golang-*-src) part='*/crypto/x509/testdata/nist-pkits/*' ;;
+      python3-cryptography-vectors) part='*/x509/PKITS_data/crls/*' ;;
+      *) die "evidence: $name: no part is named" ;;
+    esac
+    fetch deb "$name" "$suite" "$series" "$version" "$sum" || exit 1
+    say "${FETCHED_FILE##*/}: unpacking $part"
+    dpkg-deb --fsys-tarfile "$FETCHED_FILE" | tar -x --wildcards "$part"
+    printf 'evidence-part %s\n' "$USED" >>used.lock
+  done < <(lock_lines evidence-part)
 }
 
 unpack_set evidence "$@"
