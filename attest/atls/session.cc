@@ -287,8 +287,19 @@ struct Session::Impl {
     ticket = 0;
     challenge.reset();
     inbox.reset();
+    unless_activated();
     state = State::closed;
     ended = why;
+  }
+
+  // Whoever looks at the verdict of a session that ended early must not take an endorsement for what it is not yet.
+  void unless_activated() {
+    if (judged || !verdict || !verdict->passed()) return;
+    verdict->code = Code::activation_failed;
+    verdict->endorsed = false;
+    verdict->roles = 0;
+    verdict->claims.push_back(Claim{"ak.activation", ClaimResult::failed, "the secret of the challenge", "no answer",
+                                    code_what(Code::activation_failed), "TPM"});
   }
 
   void end(Error why) {

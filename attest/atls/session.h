@@ -107,7 +107,9 @@ class Session {
   // that did it returns success and later ones Code::closed. Before TLS is up it closes at once.
   void refuse(Code code, std::string_view text);
 
-  const Verdict* peer_verdict() const;             // nullptr when nothing was demanded
+  // nullptr when nothing was demanded, or before evidence came. Of a session that ended before the peer answered the challenge
+  // of its endorsed key: activation_failed, whatever ended it.
+  const Verdict* peer_verdict() const;
   double appraisal_seconds() const;                // what the peer's evidence took to appraise; 0: there was none
   const Secret<32>& exporter() const;              // after the handshake; for owner signatures over this session
   const std::string& peer_text() const;            // text of the peer's verdict or error frame, sanitised; for messages

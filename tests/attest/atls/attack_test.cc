@@ -340,6 +340,11 @@ TEST_CASE("silence in any phase ends the session when its time is over") {
     const Error error = test::run_to_end(rogue.victim(), nullptr);
     CHECK(error.code == Code::timeout);
     CHECK(std::string(error.site) == "atls.phase");
+    if (!row.endorsed) continue;
+    // Evidence was fine, but nobody knows whether this AK is in the TPM that its maker endorses.
+    REQUIRE(rogue.victim().peer_verdict() != nullptr);
+    CHECK(rogue.victim().peer_verdict()->code == Code::activation_failed);
+    CHECK_FALSE(rogue.victim().peer_verdict()->endorsed);
   }
   // And a peer that never even speaks TLS.
   auto [ours, theirs] = test::socket_pair();
