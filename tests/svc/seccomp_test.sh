@@ -28,7 +28,10 @@ pids=() cluster='' status=0
 export CSTL_RUNC=$runc CSTL_PROGRAMS_REAL=$programs CSTL_CONTAINERS=$work/containers CSTL_SERVICE_PORTS=1
 end_all() {
   local p name
-  for p in "${pids[@]}"; do kill -KILL "$p" 2>/dev/null || true; done
+  for p in "${pids[@]}"; do
+    kill -KILL "$p" 2>/dev/null || true
+    wait "$p" 2>/dev/null || true
+  done
   pids=()
   for name in $("$runc" --root "$work/containers/state" list -q 2>/dev/null); do
     "$runc" --root "$work/containers/state" delete --force "$name" 2>/dev/null || true
@@ -66,7 +69,7 @@ for service in "${services[@]}"; do
   chmod 755 "$work/programs/cstl-$service"
 done
 
-# filters PID: of that process and of one of its children (its exporter), how many filters each is in
+# The service and its child, the exporter, are in two filters each: the container's and their own.
 in_filters() { # SERVICE
   local name init filters
   name=$("$runc" --root "$work/containers/state" list -q | grep "^$1-")
@@ -80,7 +83,7 @@ in_filters() { # SERVICE
 }
 
 round() { # errno|kill
-  local profile folder server service account=$work/account port
+  local profile folder server service account=$work/account
   mkdir -p "$work/$1/cstl" "$account" "$work/cni"
   for service in "${services[@]}"; do
     profile=policy/seccomp/$service.profile
@@ -89,15 +92,15 @@ round() { # errno|kill
   export CSTL_PROFILES=$work/$1
   rm -f "$work/in" "$work/out"
   mkfifo "$work/in"
-  CSTL_PROGRAMS=$work/programs "$programs/metrics_cluster" <"$work/in" >"$work/out" 2>"$work/cluster.log" &
+  CSTL_PROGRAMS=$work/programs "$programs/metrics_cluster" <"$work/in" >"$work/out" 2>"$work/$1-cluster.log" &
   cluster=$!
   exec 3>"$work/in"
   check "$1: keyservice and joinservice admit, refuse and rejoin machines" wait_for "$work/out" '^ready$' 180
-  grep -qx ready "$work/out" || { cat "$work/out" "$work/cluster.log"; status=1; return; }
+  grep -qx ready "$work/out" || { cat "$work/out" "$work/$1-cluster.log"; status=1; return; }
   folder=$(value folder) server=$(value server)
 
   "$work/programs/cstl-verificationservice" --cluster-id "$(value cluster_id)" --role control-plane --name control-0 \
-    --listen 127.0.0.1:9091 --attester "$folder/attester.sock" --metrics 127.0.0.1:9191 --log json 2>"$work/verification.log" &
+    --listen 127.0.0.1:9091 --attester "$folder/attester.sock" --metrics 127.0.0.1:9191 --log json 2>"$work/$1-verification.log" &
   pids+=($!)
   cp "$(value ca)" "$account/ca.crt"
   KUBECONFIG=$(value kubeconfig) "$tools/bin/kubectl" apply --server-side -f policy/kubernetes/60-nodenetwork.yaml >/dev/null
@@ -109,10 +112,10 @@ round() { # errno|kill
   head -c 32 /dev/urandom | base64 >"$work/key"
   CSTL_ACCOUNT=$account KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=${server##*:} \
     "$work/programs/cstl-nodenetwork" --name control-0 --cluster "$work/cluster.json" --key "$work/key" --cni "$work/cni" \
-    --metrics 127.0.0.1:9193 --log json 2>"$work/network.log" &
+    --metrics 127.0.0.1:9193 --log json 2>"$work/$1-network.log" &
   pids+=($!)
-  check "$1: verificationservice starts" wait_for "$work/verification.log" service.ready 30
-  check "$1: nodenetwork reads the API server" wait_for "$work/network.log" node.not_ready 30
+  check "$1: verificationservice starts" wait_for "$work/$1-verification.log" service.ready 30
+  check "$1: nodenetwork reads the API server" wait_for "$work/$1-network.log" node.not_ready 30
   for service in "${services[@]}"; do
     check "$1: $service and its exporter are in two filters" in_filters "$service"
   done
