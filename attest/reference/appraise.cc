@@ -89,6 +89,11 @@ Verdict appraise(Bytes evidence_bytes, const Digest32& binding, const AppraisalP
   Verdict verdict;
   verdict.appraised_at = policy.now;
   if (policy.values == nullptr) return refused(std::move(verdict), "reference", fail(Code::reference_empty, "reference"));
+  // The loader looked when it read the document; that may be long ago.
+  if (policy.values->expired(policy.now)) {
+    return refused(std::move(verdict), "reference", fail(Code::reference_expired, "reference.expires"));
+  }
+  if (policy.values->expires != 0) verdict.validity.narrow(0, policy.values->expires);
   Result<Evidence> decoded = Evidence::decode(evidence_bytes);
   if (!decoded.ok()) return refused(std::move(verdict), "evidence.form", decoded.error());
   Machine machine;

@@ -59,9 +59,9 @@ Result<Digest32> cluster_pcr(const Digest32& cluster_id);
 Result<Digest48> cluster_rtmr(const Digest32& cluster_id);
 
 // `binding` is the aTLS binding of the attesting side. Never fails: what goes wrong is in the verdict.
-// Order of codes: form of the evidence and its variant; merkle_path; with a TPM the steps of attest/tpm/verify.h, log_malformed
-// and log_replay; then, against the set that comes closest (the earlier on a tie; what does not verify at all is farther than
-// what differs): reference_expired; who vouches for the AK; the TEE's report and what the set expects of it; ek_missing or
+// Order of codes: reference_expired (the document's own end); form of the evidence and its variant; merkle_path; with a TPM
+// the steps of attest/tpm/verify.h, log_malformed and log_replay; then, against the set that comes closest (the earlier on
+// a tie; what does not verify at all is farther than what differs): reference_expired; who vouches for the AK; the TEE's report and what the set expects of it; ek_missing or
 // ek_chain, reference_mismatch; then the cluster rule.
 // An endorsement that does not verify only warns where the set allows an unendorsed AK: the machine could as well have
 // sent none. An evidence without event log is accepted where nothing in the set needs it: the values decide, the log explains.

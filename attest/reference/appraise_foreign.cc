@@ -45,6 +45,10 @@ Verdict appraise_foreign(const ForeignEvidence& evidence, const AppraisalPolicy&
   verdict.appraised_at = policy.now;
   verdict.variant = evidence.items.variant;
   if (policy.values == nullptr) return refused(std::move(verdict), "reference", fail(Code::reference_empty, "reference"));
+  if (policy.values->expired(policy.now)) {
+    return refused(std::move(verdict), "reference", fail(Code::reference_expired, "reference.expires"));
+  }
+  if (policy.values->expires != 0) verdict.validity.narrow(0, policy.values->expires);
   const bool tpm = verdict.variant == Variant::tpm;
   if (!tpm && verdict.variant != Variant::sev_snp && verdict.variant != Variant::tdx) {
     return refused(std::move(verdict), "evidence.variant", fail(Code::variant_unknown, "foreign.variant"));

@@ -94,7 +94,7 @@ Result<ReferenceValues> ReferenceValues::parse(std::string_view json, int64_t no
 
   ReferenceValues values;
   TRY(take_heading(root, top, &values));
-  if (values.expires != 0 && now >= values.expires) {
+  if (values.expired(now)) {
     return top.at("expires").refuse("the document has expired", Code::reference_expired);
   }
   for (size_t i = 0; i < sets.size(); ++i) {

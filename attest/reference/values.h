@@ -97,6 +97,7 @@ struct ReferenceValues {
   int64_t version = 0;             // grows with every published document; 0: none
   int64_t expires = 0;             // Unix seconds, exclusive; 0: never
   std::vector<ReferenceSet> sets;
+  bool expired(int64_t now) const { return expires != 0 && now >= expires; }
   // `now`: Unix seconds of the verifier. Errors: reference_malformed, reference_empty, reference_expired (the document, or every
   // set of a variant, is outside its window), variant_unknown, bad_json. On error `problem` names the place ("sets[0].pcrs.4: …").
   static Result<ReferenceValues> parse(std::string_view json, int64_t now, std::string* problem);

@@ -13,7 +13,7 @@ constexpr Metric kReloads{"cstl_reference_reloads_total", MetricKind::counter,
                           "Changes of the reference values: loaded, or rejected (the ones before stay in force).", {"result"}};
 constexpr Metric kSets{"cstl_reference_sets", MetricKind::gauge, "Reference sets in force."};
 constexpr Metric kExpiry{"cstl_reference_expiry_timestamp_seconds", MetricKind::gauge,
-                         "When the first of the reference sets expires, Unix time."};
+                         "When the reference values or the first of their sets expire, Unix time."};
 constexpr Metric kCertificates{"cstl_serving_certificates_total", MetricKind::counter,
                                "Kubelets' serving certificates: approved, or left unapproved.", {"result"}};
 constexpr Metric kRecords{"cstl_node_records", MetricKind::gauge, "Machines on record."};
@@ -50,7 +50,7 @@ void JoinMetrics::answered(FrameType request, Code code) {
 
 void JoinMetrics::reloaded(bool loaded, const ReferenceValues& values) {
   metrics_.add(kReloads, {loaded ? "loaded" : "rejected"});
-  int64_t first = INT64_MAX;
+  int64_t first = values.expires != 0 ? values.expires : INT64_MAX;
   for (const ReferenceSet& set : values.sets) first = std::min(first, set.not_after);
   metrics_.set(kSets, {}, static_cast<double>(values.sets.size()));
   metrics_.set(kExpiry, {}, static_cast<double>(first));

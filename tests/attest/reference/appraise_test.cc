@@ -282,6 +282,16 @@ TEST_CASE("appraise: a set outside its window does not count") {
   CHECK(verdict.reference_set == "next");
 }
 
+TEST_CASE("appraise: a document that has expired since it was read accepts nobody") {
+  ReferenceValues document = values();
+  document.expires = kNow + 60;
+  CHECK(judge(Parts::of("ecc"), document, ClusterRule::any, {}, kNow + 59).passed());
+  CHECK(judge(Parts::of("ecc"), document, ClusterRule::any, {}, kNow + 59).validity.not_after == kNow + 60);
+  Verdict late = judge(Parts::of("ecc"), document, ClusterRule::any, {}, kNow + 60);
+  CHECK(late.code == Code::reference_expired);
+  CHECK(late.roles == 0);
+}
+
 TEST_CASE("appraise: endorsement") {
   ReferenceSet strict = endorsed_set();
   ReferenceSet loose = endorsed_set();
