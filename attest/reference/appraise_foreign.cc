@@ -50,6 +50,10 @@ Verdict appraise_foreign(const ForeignEvidence& evidence, const AppraisalPolicy&
   }
   if (policy.values->expires != 0) verdict.validity.narrow(0, policy.values->expires);
   const bool tpm = verdict.variant == Variant::tpm;
+  // Empty, REPORT_DATA would not be compared at all.
+  if (!tpm && evidence.bound_to && evidence.bound_to->empty()) {
+    return refused(std::move(verdict), "evidence.binding", fail(Code::bad_value, "foreign.binding"));
+  }
   if (!tpm && verdict.variant != Variant::sev_snp && verdict.variant != Variant::tdx) {
     return refused(std::move(verdict), "evidence.variant", fail(Code::variant_unknown, "foreign.variant"));
   }
@@ -79,17 +83,29 @@ Verdict appraise_foreign(const ForeignEvidence& evidence, const AppraisalPolicy&
   if (verdict.code == Code::ok) verdict.code = best.code;
   verdict.claims.insert(verdict.claims.end(), best.claims.begin(), best.claims.end());
   verdict.facts.insert(verdict.facts.end(), best.facts.begin(), best.facts.end());
-  if (best.activation) {
-    verdict.claims.push_back(warning("ek.activation", "a file cannot show that the AK is inside of the TPM that is endorsed"));
-  }
   if (!evidence.bound_to) {
     verdict.claims.push_back(warning("evidence.binding", "nothing to compare its nonce with: it may be anyone's, of any time"));
   } else {
     verdict.claims.push_back(passed("evidence.binding"));
   }
   if (best.identity) verdict.identity = *best.identity;
+  verdict.activation = best.activation;
+  without_activation(verdict);
   verdict.roles = verdict.passed() ? best.set->roles : 0;
   return verdict;
+}
+
+void without_activation(Verdict& verdict) {
+  if (!verdict.activation) return;
+  constexpr const char* kWhy = "a file cannot show that the AK is inside of the TPM that is endorsed";
+  for (Claim& claim : verdict.claims) {
+    if (claim.name != "ek.chain" || claim.result != ClaimResult::passed) continue;
+    claim.result = ClaimResult::warned;
+    claim.why = kWhy;
+  }
+  verdict.claims.push_back(warning("ek.activation", kWhy));
+  verdict.endorsed = false;
+  verdict.identity = {};
 }
 
 }  // namespace cstl

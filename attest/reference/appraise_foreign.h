@@ -21,7 +21,12 @@ struct ForeignEvidence {
 // Of all sets whose kind fits: with a member "snp", with a member "tdx", or with PCRs and a TPM that its maker endorses; the one
 // that comes closest decides. Compared is what the file can show: of a set of azure-sev-snp and an SEV-SNP report, the member
 // "snp" alone. The cluster rule of `policy` is not looked at. Never fails. Codes as for appraise(); variant_unknown when no set
-// fits. An EK that a pinned root endorses warns all the same: only its TPM, asked, can prove that the AK is there too.
+// fits; bad_value for a binding of no bytes. An EK that a pinned root endorses warns all the same
+// (without_activation()).
 Verdict appraise_foreign(const ForeignEvidence& evidence, const AppraisalPolicy& policy);
+
+// For a verdict on a file, when activation is outstanding: only its TPM, asked, could prove that the AK is there too.
+// Nothing is endorsed then, the identity is not known (zeros), and the claims "ek.chain" and "ek.activation" warn.
+void without_activation(Verdict& verdict);
 
 }  // namespace cstl

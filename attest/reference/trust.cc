@@ -30,6 +30,8 @@ constexpr Prefix kPrefixes[] = {
     {"log.", Subject::form},               // as tdx.ccel
     {"ek.", Subject::identity},
     {"ak.", Subject::identity},
+    {"ak.attributes", Subject::form},      // any software can make a key of this form
+    {"ak.name", Subject::form},
     {"instance", Subject::identity},
     {"snp.", Subject::configuration},
     {"snp.measurement", Subject::executables},

@@ -58,9 +58,7 @@ Result<Verdict> appraise_saved(const EvidenceFile& file, const AppraisalPolicy& 
   Verdict verdict = appraise(saved.evidence, saved.binding, policy);
   verdict.claims.push_back(warning("evidence.binding", "saved at " + utc_text(saved.saved_at) +
                                                            ": it answered a session of that time, not one of now"));
-  if (verdict.activation) {
-    verdict.claims.push_back(warning("ek.activation", "a file cannot show that the AK is inside of the TPM that is endorsed"));
-  }
+  without_activation(verdict);
   return verdict;
 }
 
@@ -186,7 +184,9 @@ Result<Verdict> appraise_file(const Arguments& arguments, const AppraisalPolicy&
     std::string text = arguments.get("nonce");
     pieces.nonce.resize(text.size() / 2);
     *problem = "--nonce takes hexadecimal digits: REPORT_DATA (32 or 64 bytes), or the nonce of a TPM quote";
-    if (pieces.nonce.size() > kMaxNonce || !from_hex(text, pieces.nonce).ok()) return fail(Code::usage, "evidence.nonce");
+    if (pieces.nonce.empty() || pieces.nonce.size() > kMaxNonce || !from_hex(text, pieces.nonce).ok()) {
+      return fail(Code::usage, "evidence.nonce");
+    }
     foreign.bound_to = Bytes(pieces.nonce);
   }
   problem->clear();

@@ -245,6 +245,8 @@ TEST_CASE("a real SEV-SNP report passes against its own measurement, and warns t
   data[0] ^= 1;
   evidence.bound_to = Bytes(data);
   CHECK(appraise_foreign(evidence, policy).code == Code::snp_report_data);
+  evidence.bound_to = Bytes();
+  CHECK(appraise_foreign(evidence, policy).code == Code::bad_value);
   evidence.bound_to.reset();
   report[0x90] ^= 1;
   CHECK(appraise_foreign(evidence, policy).code == Code::snp_signature);
@@ -280,4 +282,31 @@ TEST_CASE("a TPM quote of another tool is compared with its nonce, or warns") {
   evidence.bound_to.reset();
   parts.pcr_values[4 * 32] ^= 1;
   CHECK(appraise_foreign(evidence, policy).code == Code::quote_digest);
+}
+
+TEST_CASE("in a file, an endorsement vouches for nothing: anyone can put it beside a key of his own") {
+  ReferenceValues values;
+  values.sets = {reference_set()};
+  values.sets[0].variant = Variant::tpm;
+  values.sets[0].allow_unendorsed_ak = false;
+  values.sets[0].ek_roots = {load("tpm/root.der")};
+  AppraisalPolicy policy;
+  policy.values = &values;
+  policy.now = kNow;
+  Parts parts = Parts::of("ecc").endorsed();
+  ForeignEvidence evidence;
+  evidence.items = parts.view();
+  evidence.items.variant = Variant::tpm;
+  Verdict verdict = appraise_foreign(evidence, policy);
+  INFO(verdict.to_text());
+  CHECK(verdict.passed());
+  CHECK_FALSE(verdict.endorsed);
+  CHECK(verdict.identity == PlatformIdentity{});
+  REQUIRE(claim(verdict, "ek.chain") != nullptr);
+  CHECK(claim(verdict, "ek.chain")->result == ClaimResult::warned);
+  REQUIRE(claim(verdict, "ek.activation") != nullptr);
+  CHECK(claim(verdict, "ek.activation")->result == ClaimResult::warned);
+  CHECK(trust_tier(verdict) == TrustTier::warning);
+  CHECK(trust_vector(verdict).instance_identity == 0);
+  CHECK(trust_vector(verdict).hardware == 0);
 }

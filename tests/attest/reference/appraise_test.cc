@@ -71,6 +71,7 @@ TEST_CASE("appraise: true evidence passes, from every kind of key") {
     CHECK(verdict.reference_set == "test-1");
     CHECK(verdict.roles == reference_set().roles);
     CHECK(!verdict.endorsed);
+    CHECK(trust_vector(verdict).instance_identity == 0);  // nobody vouches for the key
     CHECK(verdict.summary() == "passed: qemu-vtpm, set test-1, not endorsed");
     CHECK(equal(Bytes(reinterpret_cast<const uint8_t*>(verdict.pcrs.data()), kPcrValues), load("tpm/pcrs.bin")));
   }
