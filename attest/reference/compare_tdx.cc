@@ -30,7 +30,10 @@ void compare_tdx(const Machine& machine, Bytes report_data, Comparison& out) {
   tdx::QuoteStep reached = tdx::QuoteStep::form;
   Result<tdx::VerifiedQuote> quote =
       tdx::verify_quote(machine.evidence.tee_report, collateral ? &*collateral : nullptr, trust, report_data, reached);
-  add_steps(reached, tdx::quote_step_name, out);
+  std::vector<tdx::QuoteStep> idle;
+  if (!collateral) idle = {tdx::QuoteStep::revocation, tdx::QuoteStep::collateral_window, tdx::QuoteStep::tcb};
+  if (report_data.empty()) idle.push_back(tdx::QuoteStep::report_data);
+  add_steps(reached, tdx::quote_step_name, idle, out);
   if (!quote.ok()) {
     Claim claim = failed(tdx::quote_step_name(reached), quote.error());
     if (reached == tdx::QuoteStep::report_data) claim.expected = to_hex(report_data);

@@ -232,6 +232,9 @@ TEST_CASE("a real SEV-SNP report passes against its own measurement, and warns t
   CHECK(verdict.passed());
   REQUIRE(claim(verdict, "evidence.binding") != nullptr);
   CHECK(claim(verdict, "evidence.binding")->result == ClaimResult::warned);
+  CHECK(claim(verdict, "snp.crl") == nullptr);  // no list, nothing to compare with: no claim
+  CHECK(claim(verdict, "snp.report_data") == nullptr);
+  CHECK(claim(verdict, "snp.signature") != nullptr);
   CHECK(trust_tier(verdict) == TrustTier::warning);
   CHECK(trust_vector(verdict).executables == 3);
   CHECK(trust_vector(verdict).hardware == 2);
@@ -242,6 +245,7 @@ TEST_CASE("a real SEV-SNP report passes against its own measurement, and warns t
   verdict = appraise_foreign(evidence, policy);
   CHECK(verdict.passed());
   CHECK(claim(verdict, "evidence.binding")->result == ClaimResult::passed);
+  CHECK(claim(verdict, "snp.report_data") != nullptr);
   data[0] ^= 1;
   evidence.bound_to = Bytes(data);
   CHECK(appraise_foreign(evidence, policy).code == Code::snp_report_data);
@@ -309,4 +313,28 @@ TEST_CASE("in a file, an endorsement vouches for nothing: anyone can put it besi
   CHECK(trust_tier(verdict) == TrustTier::warning);
   CHECK(trust_vector(verdict).instance_identity == 0);
   CHECK(trust_vector(verdict).hardware == 0);
+}
+
+TEST_CASE("a TDX quote without collateral claims nothing about revocation and TCB") {
+  Buffer quote = tdx_quote();
+  EvidenceFile file = *EvidenceFile::detect(quote);
+  ReferenceValues values = values_of(R"("variant": "tdx", "tdx": {"collateral_required": false, "mr_td": [")" +
+                                     std::string(96, '0') + R"("], "rtmrs": {"1": {"expected": [")" +
+                                     std::string(96, '0') + R"("]}}})");
+  AppraisalPolicy policy;
+  policy.values = &values;
+  policy.now = kAtTime;
+  ForeignEvidence evidence;
+  evidence.items.variant = Variant::tdx;
+  evidence.items.tee_report = file.content;
+  Verdict verdict = appraise_foreign(evidence, policy);
+  INFO(verdict.to_text());
+  CHECK(verdict.code == Code::reference_mismatch);
+  for (const char* idle : {"tdx.revocation", "tdx.collateral_window", "tdx.tcb", "tdx.report_data"}) {
+    CAPTURE(std::string(idle));
+    CHECK(claim(verdict, idle) == nullptr);
+  }
+  CHECK(claim(verdict, "tdx.quote_signature") != nullptr);
+  REQUIRE(claim(verdict, "tdx.collateral") != nullptr);
+  CHECK(claim(verdict, "tdx.collateral")->result == ClaimResult::warned);
 }
