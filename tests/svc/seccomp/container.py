@@ -75,7 +75,7 @@ config = {
     "root": {"path": "rootfs", "readonly": True},
     "mounts": mounts,
     "linux": {
-        "cgroupsPath": "/cstl-seccomp/" + name,
+        "cgroupsPath": "/cstl-seccomp-" + name,
         "namespaces": [{"type": kind} for kind in ("pid", "ipc", "mount")],   # the network is the host's
         "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
         "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
