@@ -219,6 +219,10 @@ Result<ClusterConfig> ClusterConfig::parse(std::string_view json, std::string* p
     }
     if (!known) return root.wrong("network", "is neither wireguard, cilium nor none");
   }
+  // cstl-nodenetwork has no IPv6, and Cilium's strict mode lets it pass in the clear.
+  if (out.network != PodNetwork::none && out.pod_cidr.address.family != 4) {
+    return root.wrong("pod_cidr", "is IPv6, which this network would not encrypt");
+  }
   if (root.has("components")) {
     TRY_LET(const nlohmann::json* components, root.member("components"));
     TRY(parse_components(root, *components, &out, problem));

@@ -42,8 +42,8 @@ constexpr uint16_t kNewestMinor = 36;
 // Who carries packets between pods of different nodes.
 enum class PodNetwork : uint8_t {
   wireguard,  // cstl-nodenetwork, built in
-  cilium,     // installed by the owner; this only leaves the field free
-  none,       // likewise
+  cilium,     // installed by the owner, with what `cstl config cilium` prints; this only leaves the field free
+  none,       // the owner's business, and so is whether anything is encrypted
 };
 const char* pod_network_name(PodNetwork network);
 
@@ -62,7 +62,7 @@ struct ClusterConfig {
   std::vector<std::string> sans;         // more names and addresses in the API server's certificate
   IpPrefix service_cidr;                 // both: host bits zero, room for at least 256 addresses, no overlap, one family
   IpPrefix pod_cidr;                     // room for at least one /24 (IPv6: /64) per node
-  PodNetwork network = PodNetwork::wireguard;
+  PodNetwork network = PodNetwork::wireguard;  // pods are IPv4 unless it is none: nobody would encrypt IPv6
   std::vector<Component> components;
 
   // Errors: kubernetes_version (not supported), cluster_malformed; `problem` (may be null) then names the field and what

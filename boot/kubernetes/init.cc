@@ -2,8 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "boot/kubernetes/api.h"
 #include "boot/kubernetes/files.h"
 #include "boot/kubernetes/kubeadm.h"
@@ -123,10 +121,7 @@ Result<SecretBuffer> set_up_control_plane(const InitPlan& plan, Monitor& monitor
     report.line(std::string(kManifests) + ": " + problem);
     return manifests.error();
   }
-  if (plan.cluster.network != PodNetwork::wireguard) {  // then the built-in network stays out, with its account
-    const auto built_in = [](const Json& object) { return object["metadata"]["name"] == "cstl-nodenetwork"; };
-    manifests->erase(std::remove_if(manifests->begin(), manifests->end(), built_in), manifests->end());
-  }
+  *manifests = chosen_manifests(plan.cluster, std::move(*manifests));
   TRY(prepare_node(plan.cluster, Role::control_plane, plan.first.address, monitor, report));
   TRY(write_encryption(plan.master));
   TRY_LET(std::string token, make_token());

@@ -1,5 +1,7 @@
 #include "boot/kubernetes/objects.h"
 
+#include <algorithm>
+
 #include "crypto/base/base64.h"
 #include "crypto/base/secret_base64.h"
 #include "crypto/base/utc.h"
@@ -80,6 +82,14 @@ Result<std::vector<Json>> parse_manifests(std::string_view json, std::string* pr
     out.push_back(std::move(object));
   }
   return out;
+}
+
+std::vector<Json> chosen_manifests(const ClusterConfig& cluster, std::vector<Json> manifests) {
+  const auto left_out = [&cluster](const Json& object) {
+    return cluster.network != PodNetwork::wireguard && object["metadata"]["name"] == "cstl-nodenetwork";
+  };
+  manifests.erase(std::remove_if(manifests.begin(), manifests.end(), left_out), manifests.end());
+  return manifests;
 }
 
 Json master_secret_object(const MasterSecret& master) {

@@ -22,6 +22,10 @@ Result<std::string> object_path(const Json& object);
 // Errors: manifests_malformed; `problem` (may be null) says which.
 Result<std::vector<Json>> parse_manifests(std::string_view json, std::string* problem);
 
+// Those of the image's manifests that a cluster gets, in their order: all, but without its own network cstl-nodenetwork
+// stays out, its account and rights too.
+std::vector<Json> chosen_manifests(const ClusterConfig& cluster, std::vector<Json> manifests);
+
 // Facts of the cluster and its first node.
 struct FirstNode {
   NodeState node;

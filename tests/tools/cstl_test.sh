@@ -34,7 +34,7 @@ sys.exit(not (error["code"] == sys.argv[1] and error["advice"] and error["what"]
 # Help of everything that the overview lists.
 expect 2 'Usage: cstl'
 expect 0 'Exit codes' --help
-for command in 'config generate' measure init verify status recover mini version; do
+for command in 'config generate' 'config cilium' measure init verify status recover mini version; do
   # shellcheck disable=SC2086
   expect 0 "Usage: cstl $command" $command --help
 done
@@ -52,6 +52,11 @@ expect 0 'written' -C "$work/a" config generate --name prod
 expect 1 'exists' -C "$work/a" config generate
 expect 0 'written' -C "$work/a" config generate --force
 expect_json_error 2 usage config generate --name 'Bad Name'
+expect_json_error 3 config_malformed -C "$work/a" config cilium
+expect 0 'written' -C "$work/a" config generate --kubernetes --force
+expect_json_error 3 config_malformed -C "$work/a" config cilium
+sed -i 's|^  network: wireguard|  network: cilium|; s|^  pod_cidr: .*|  pod_cidr: 172.20.0.0/14|' "$work/a/cstl-conf.yaml"
+expect 0 'cidr: 172.20.0.0/14' -C "$work/a" config cilium
 expect_json_error 3 workspace -C "$work/a" verify
 printf 'cstl: config/1\nname: x\ncolor: red\n' >"$work/a/cstl-conf.yaml"
 expect 3 'unknown member: color' -C "$work/a" mini up

@@ -59,9 +59,9 @@ struct Command {
 };
 
 // The commands, defined in their own files.
-extern const Command kBundleCreate, kBundleShow, kConfigGenerate, kEvidenceShow, kInit, kMeasure, kMini, kRecover,
-    kReferenceExport, kReferenceImport, kReferenceKeygen, kReferenceSign, kReferenceTrust, kReferenceVerify, kStatus, kVerify,
-    kVersion;
+extern const Command kBundleCreate, kBundleShow, kConfigCilium, kConfigGenerate, kEvidenceShow, kInit, kMeasure, kMini,
+    kRecover, kReferenceExport, kReferenceImport, kReferenceKeygen, kReferenceSign, kReferenceTrust, kReferenceVerify,
+    kStatus, kVerify, kVersion;
 
 // Prints progress on stderr ("· booting control-plane-0"); nothing with -o json.
 void progress(const Context& context, const std::string& text);

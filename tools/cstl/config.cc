@@ -3,6 +3,7 @@
 #include "crypto/base/fd.h"
 #include "svc/wire/join.h"
 #include "tools/cstl/command.h"
+#include "tools/cstl/configuration.h"
 #include "tools/cstl/workspace.h"
 
 namespace cstl::cli {
@@ -25,6 +26,29 @@ int generate(const Context& context) {
   return kExitOk;
 }
 }  // namespace
+
+namespace {
+int print_cilium(const Context& context) {
+  std::string problem;
+  auto config = load_config(context.workspace, &problem);
+  if (!config.ok()) return failure(context, "config cilium", config.error(), problem);
+  auto values = cilium_values(*config);
+  if (!values.ok()) {
+    return failure(context, "config cilium", values.error(), "kubernetes.network of the configuration is not cilium");
+  }
+  result(context, *values, {{"values", *values}});
+  return kExitOk;
+}
+}  // namespace
+
+const Command kConfigCilium = {"config cilium",
+                               "Print the Helm values with which Cilium encrypts this cluster's pods.",
+                               "  For charts from 1.19 on, of a cluster with kubernetes.network cilium:\n"
+                               "  cstl config cilium >cilium.yaml\n"
+                               "  helm install cilium cilium/cilium --version '>=1.19' -n kube-system -f cilium.yaml\n",
+                               {},
+                               {},
+                               print_cilium};
 
 const Command kConfigGenerate = {"config generate",
                                  "Write a commented cstl-conf.yaml into the workspace.",

@@ -7,6 +7,8 @@
 
 namespace cstl::cli {
 
+extern const char kCiliumValues[];  // policy/cilium/values.yaml, made by the build
+
 namespace {
 using nlohmann::json;
 constexpr size_t kMaxPath = 4096;
@@ -146,6 +148,17 @@ Result<Config> load_config(const std::string& workspace, std::string* problem) {
   auto out = parse_config(text, problem);
   if (!out.ok()) *problem = config_path(workspace) + ": " + *problem;
   return out;
+}
+
+Result<std::string> cilium_values(const Config& config) {
+  if (!config.kubernetes || config.kubernetes->network != PodNetwork::cilium) {
+    return fail(Code::config_malformed, "config.cilium");
+  }
+  std::string out = kCiliumValues;
+  static constexpr std::string_view kPlace = ": POD_CIDR";
+  const size_t at = out.find(kPlace);
+  if (at == std::string::npos) trap("config.cilium");  // the file in policy/ is ours
+  return out.replace(at + 2, kPlace.size() - 2, prefix_text(config.kubernetes->pod_cidr));
 }
 
 }  // namespace cstl::cli

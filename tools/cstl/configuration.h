@@ -41,4 +41,8 @@ std::string config_template(const std::string& name, bool kubernetes);
 Result<Config> parse_config(std::string_view text, std::string* problem);
 Result<Config> load_config(const std::string& workspace, std::string* problem);
 
+// policy/cilium/values.yaml with the cluster's range of pods. Pure. Errors: config_malformed (the cluster has no
+// Kubernetes, or another network).
+Result<std::string> cilium_values(const Config& config);
+
 }  // namespace cstl::cli

@@ -76,7 +76,21 @@ Result<std::string> nodes_table(const Context& context, const Config& config, st
   return run_kubectl(context, config, "wide", problem);
 }
 
-Status wait_for_nodes(const Context& context, const Config& config, const std::vector<std::string>& names,
+std::string nodes_lacking(const std::vector<NodeView>& nodes, const std::vector<std::string>& names, NodeGoal goal) {
+  std::string words;
+  std::map<std::string, const NodeView*> seen;
+  for (const NodeView& node : nodes) seen[node.name] = &node;
+  for (const std::string& name : names) {
+    if (seen.count(name) == 0) {
+      words += name + " is not registered; ";
+    } else if (goal == NodeGoal::ready && !seen[name]->ready) {
+      words += name + " is not Ready (" + seen[name]->why + "); ";
+    }
+  }
+  return words;
+}
+
+Status wait_for_nodes(const Context& context, const Config& config, const std::vector<std::string>& names, NodeGoal goal,
                       int64_t timeout_s, std::string* problem) {
   int64_t begin = monotonic_ms();
   std::string shown;
@@ -87,15 +101,7 @@ Status wait_for_nodes(const Context& context, const Config& config, const std::v
     if (!nodes.ok()) {
       words = "the API does not answer: " + trouble;
     } else {
-      std::map<std::string, const NodeView*> seen;
-      for (const NodeView& node : *nodes) seen[node.name] = &node;
-      for (const std::string& name : names) {
-        if (seen.count(name) == 0) {
-          words += name + " is not registered; ";
-        } else if (!seen[name]->ready) {
-          words += name + " is not Ready (" + seen[name]->why + "); ";
-        }
-      }
+      words = nodes_lacking(*nodes, names, goal);
       if (words.empty()) return success();
     }
     int64_t waited = (monotonic_ms() - begin) / 1000;

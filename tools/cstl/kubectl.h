@@ -24,9 +24,14 @@ Result<std::vector<NodeView>> read_nodes(const Context& context, const Config& c
 // What `kubectl get nodes -o wide` prints. Errors: as above.
 Result<std::string> nodes_table(const Context& context, const Config& config, std::string* problem);
 
-// Waits until all `names` are Ready, with a line of progress whenever something changed. Errors: node_not_ready; `problem`
+// What all nodes are waited for: `registered` where the pods' network is still to be installed.
+enum class NodeGoal : uint8_t { ready, registered };
+// Empty when all of `names` are there; else, for people, which are not and why. Pure.
+std::string nodes_lacking(const std::vector<NodeView>& nodes, const std::vector<std::string>& names, NodeGoal goal);
+
+// Waits until nothing is lacking, with a line of progress whenever something changed. Errors: node_not_ready; `problem`
 // says which and why.
-Status wait_for_nodes(const Context& context, const Config& config, const std::vector<std::string>& names,
+Status wait_for_nodes(const Context& context, const Config& config, const std::vector<std::string>& names, NodeGoal goal,
                       int64_t timeout_s, std::string* problem);
 
 }  // namespace cstl::cli

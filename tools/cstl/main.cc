@@ -12,9 +12,9 @@ namespace cstl::cli {
 namespace {
 
 const Command* const kCommands[] = {
-    &kConfigGenerate, &kMeasure,         &kReferenceKeygen, &kReferenceSign,   &kReferenceTrust, &kReferenceVerify,
-    &kReferenceImport, &kReferenceExport, &kInit,            &kVerify,          &kEvidenceShow,   &kStatus,
-    &kRecover,        &kMini,            &kBundleCreate,    &kBundleShow,      &kVersion};
+    &kConfigGenerate,  &kConfigCilium,    &kMeasure,         &kReferenceKeygen, &kReferenceSign, &kReferenceTrust,
+    &kReferenceVerify, &kReferenceImport, &kReferenceExport, &kInit,            &kVerify,        &kEvidenceShow,
+    &kStatus,          &kRecover,         &kMini,            &kBundleCreate,    &kBundleShow,    &kVersion};
 
 void print_overview() {
   std::printf("Usage: cstl [-C DIR] [-o text|json] COMMAND [OPTIONS]\n\nCommands:\n");

@@ -134,14 +134,18 @@ int report_nodes(const Context& context, const Config& config, const std::vector
     if (!machine.untrusted) names.push_back(machine.name);
   }
   std::string problem;
-  progress(context, "waiting until Kubernetes reports every node as Ready");
-  Status ready = wait_for_nodes(context, config, names, timeout_s, &problem);
+  // Without a network that somebody installs, no node becomes Ready.
+  const bool networked = config.kubernetes->network == PodNetwork::wireguard;
+  progress(context, networked ? "waiting until Kubernetes reports every node as Ready" : "waiting for every node");
+  Status ready = wait_for_nodes(context, config, names, networked ? NodeGoal::ready : NodeGoal::registered, timeout_s,
+                                &problem);
   if (!ready.ok()) return failure(context, "kubectl get nodes", ready.error(), problem);
   auto table = nodes_table(context, config, &problem);
   if (!table.ok()) return failure(context, "kubectl get nodes", table.error(), problem);
   std::string text;
   for (char c : *table) text.push_back(c == '\n' || (c >= ' ' && c <= '~') ? c : '?');
-  result(context, text + "Next: export KUBECONFIG=" + kubeconfig_path(context.workspace) + "; cstl verify\n",
+  const char* then = networked ? "cstl verify\n" : "install the pods' network (docs/kubernetes.md); cstl verify\n";
+  result(context, text + "Next: export KUBECONFIG=" + kubeconfig_path(context.workspace) + "; " + then,
          {{"machines", machines.size()}, {"nodes", names}, {"kubeconfig", kubeconfig_path(context.workspace)}});
   return kExitOk;
 }

@@ -86,6 +86,18 @@ TEST_CASE("cluster configuration: good values of each field") {
   }
 }
 
+TEST_CASE("cluster configuration: pods have IPv6 only where nothing promises to encrypt it") {
+  const std::string head = R"({"cstl":"cluster/1","name":"d","kubernetes":"v1.31.0","endpoint":"[fd00::1]:6443",)"
+                           R"("service_cidr":"fd00:1::/108","pod_cidr":"fd00:2::/48")";
+  std::string problem;
+  CHECK(ClusterConfig::parse(head + R"(,"network":"none"})", &problem).ok());
+  for (const char* network : {"", R"(,"network":"wireguard")", R"(,"network":"cilium")"}) {
+    CAPTURE(network);
+    CHECK(ClusterConfig::parse(head + network + "}", &problem).code() == Code::cluster_malformed);
+    CHECK(problem == "pod_cidr: is IPv6, which this network would not encrypt");
+  }
+}
+
 TEST_CASE("cluster configuration: each bad field is refused by name") {
   const std::string url = "https://h/x";
   struct Row { const char* name; std::string value, problem; } rows[] = {

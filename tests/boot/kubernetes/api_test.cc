@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <set>
 #include <unistd.h>
 
 #include "boot/kubernetes/objects.h"
@@ -76,6 +77,49 @@ TEST_CASE("api: an API server takes everything that a new cluster gets, a second
   CHECK((*node)["spec"] == node_object(first_node())["spec"]);  // the schema keeps every member
   CHECK(api->remove("/api/v1/namespaces/cstl-system/secrets/cstl-master-secret", 0).ok());
   CHECK(api->remove("/api/v1/namespaces/cstl-system/secrets/cstl-master-secret", 0).ok());
+}
+
+TEST_CASE("api: a cluster gets the manifests of its configuration, and with another network nothing of ours for it") {
+  const std::vector<Json> all = image_manifests();
+  struct Row { const char* network; size_t left_out; } rows[] = {{"cilium", 4}, {"none", 4}, {"wireguard", 0}};
+  Told told;
+  // Its own server, which nothing was applied to; the rows come in the order of their objects.
+  auto plane = ControlPlane::start();
+  REQUIRE(plane != nullptr);
+  auto api = Api::open(
+      Access::with_certificate((*plane)["server"], (*plane)["ca"], (*plane)["certificate"], (*plane)["key"]), told.report);
+  REQUIRE(api.ok());
+  const auto listed = [&api](const std::string& path) {
+    std::set<std::string> names;
+    auto list = api->get(path, 30'000);
+    REQUIRE(list.ok());
+    for (const Json& item : (*list)["items"]) {
+      const std::string name = item["metadata"]["name"].get<std::string>();
+      if (name.rfind("cstl-", 0) == 0) names.insert(name);
+    }
+    return names;
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.network);
+    ClusterConfig cluster = *ClusterConfig::parse(
+        R"({"cstl":"cluster/1","name":"demo","kubernetes":"v1.20.2","endpoint":"10.0.2.15:6443",)"
+        R"("service_cidr":"10.96.0.0/16","pod_cidr":"10.244.0.0/16","network":")" + std::string(row.network) + "\"}",
+        nullptr);
+    const std::vector<Json> chosen = chosen_manifests(cluster, all);
+    CHECK(chosen.size() + row.left_out == all.size());
+    for (const Json& object : chosen) REQUIRE(api->apply(object, 30'000).ok());
+    std::set<std::string> programs = {"cstl-joinservice", "cstl-keyservice", "cstl-verificationservice-control-plane",
+                                      "cstl-verificationservice-worker"};
+    std::set<std::string> clients = {"cstl-joinservice"};  // that have rights in the whole cluster
+    if (row.left_out == 0) {
+      programs.insert("cstl-nodenetwork");
+      clients.insert("cstl-nodenetwork");
+    }
+    CHECK(listed("/apis/apps/v1/namespaces/cstl-system/daemonsets") == programs);
+    CHECK(listed("/apis/rbac.authorization.k8s.io/v1/clusterroles") == clients);
+    CHECK(listed("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings") == clients);
+    CHECK(listed("/api/v1/namespaces/cstl-system/serviceaccounts").count("cstl-nodenetwork") == (row.left_out == 0));
+  }
 }
 
 TEST_CASE("api: a node that never registers has an error of its own") {

@@ -46,6 +46,36 @@ TEST_CASE("a cluster configuration for nodes comes out of the kubernetes section
   CHECK(config->kubectl == "kubectl");
 }
 
+TEST_CASE("Cilium's values: strict in both directions, for the pods of this cluster, and only where Cilium is wanted") {
+  std::string problem;
+  auto config = parse_config(kHead + kKubernetes + "  network: cilium\n" + kMini + "  root: d\n", &problem);
+  REQUIRE_MESSAGE(config.ok(), problem);
+  config->kubernetes->pod_cidr = *parse_prefix("172.20.0.0/14");
+  auto text = cilium_values(*config);
+  REQUIRE(text.ok());
+  auto values = parse_yaml(*text, &problem);
+  REQUIRE_MESSAGE(values.ok(), problem);
+  const auto& encryption = (*values)["encryption"];
+  CHECK(encryption["enabled"] == true);
+  CHECK(encryption["type"] == "wireguard");
+  CHECK(encryption["nodeEncryption"] == true);
+  const auto& egress = encryption["strictMode"]["egress"];
+  CHECK(egress["enabled"] == true);
+  CHECK(egress["cidr"] == "172.20.0.0/14");
+  CHECK(egress["allowRemoteNodeIdentities"] == ((*values)["routingMode"] == "tunnel"));
+  CHECK(encryption["strictMode"]["ingress"]["enabled"] == true);
+  CHECK((*values)["ipam"]["mode"] == "kubernetes");
+  CHECK((*values)["ipv6"]["enabled"] == false);
+  CHECK((*values)["kubeProxyReplacement"] == false);
+  CHECK((*values)["cni"]["binPath"] == "/opt/cni/bin");
+
+  for (const std::string& other : {kBoth, kGood}) {
+    config = parse_config(other, &problem);
+    REQUIRE_MESSAGE(config.ok(), problem);
+    CHECK(cilium_values(*config).code() == Code::config_malformed);
+  }
+}
+
 TEST_CASE("a configuration with a fault is refused and the place is named") {
   struct Row { const char* name; std::string text; const char* place; Code code = Code::config_malformed; };
   const Row rows[] = {

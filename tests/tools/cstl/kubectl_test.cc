@@ -18,6 +18,12 @@ TEST_CASE("nodes and why they are not Ready are read from kubectl's answer") {
   CHECK_FALSE((*nodes)[1].ready);
   CHECK((*nodes)[1].why == "KubeletNotReady: no ?[2Jnetwork");
   CHECK_FALSE((*nodes)[2].ready);
+
+  const std::vector<std::string> names = {"control-plane-0", "worker-0", "worker-2"};
+  CHECK(nodes_lacking(*nodes, names, NodeGoal::ready) ==
+        "worker-0 is not Ready (KubeletNotReady: no ?[2Jnetwork); worker-2 is not registered; ");
+  CHECK(nodes_lacking(*nodes, names, NodeGoal::registered) == "worker-2 is not registered; ");
+  CHECK(nodes_lacking(*nodes, {"control-plane-0", "worker-0"}, NodeGoal::registered).empty());
 }
 
 TEST_CASE("an answer of another shape is refused or gives no Ready node") {
