@@ -29,13 +29,16 @@ struct Message {
 };
 static_assert(sizeof(Message) <= 512, "a pipe takes it whole");
 
+// No process of its making outlives it: one could still write to the file after its hash was compared.
 bool drop_rights() {
   rlimit none = {};
-  if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return false;
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
-  if (geteuid() != 0) return true;
-  return setgroups(0, nullptr) == 0 && setresgid(kNobody, kNobody, kNobody) == 0 &&
-         setresuid(kNobody, kNobody, kNobody) == 0 && setuid(0) != 0;
+  if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+  if (geteuid() == 0 && (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
+                         setresuid(kNobody, kNobody, kNobody) != 0 || setuid(0) == 0)) {
+    return false;
+  }
+  // Only now: the limit counts processes of the user, and a change of user undoes the signal.
+  return setrlimit(RLIMIT_NPROC, &none) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
 }
 
 // Only 0 to 2 (a log, /dev/null), the file and the pipe stay.

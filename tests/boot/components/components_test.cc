@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "boot/components/bundle.h"
@@ -202,6 +203,49 @@ TEST_CASE("a download goes on where it was cut, in one run and over two") {
   std::filesystem::remove_all(rig.options.root);
   rig.server->command("reset");
   CHECK_MESSAGE(rig.install({rig.component("/flaky/tool", content)}) == Code::ok, rig.problem);
+}
+
+TEST_CASE("the child that speaks https makes no process, and ends with its parent") {
+  Rig rig;
+  rig.options.download.stall_s = 60;
+  // A line of /proc/PID/FILE that begins with `key`; empty when there is none.
+  auto line_of = [](const std::string& pid, const char* file, const std::string& key) {
+    auto content = read_file(("/proc/" + pid + "/" + file).c_str(), 1 << 16);
+    std::string text = content.ok() ? "\n" + std::string(Bytes(*content).text()) : "";
+    size_t at = text.find("\n" + key);
+    if (at == std::string::npos) return std::string();
+    const size_t from = at + 1 + key.size();
+    return text.substr(from, text.find('\n', from) - from);
+  };
+  const pid_t installer = fork();
+  REQUIRE(installer >= 0);
+  if (installer == 0) {
+    (void)rig.install({rig.component("/silent", "never")});
+    _exit(0);
+  }
+  std::string child;
+  bool limited = false;
+  for (int i = 0; i < 200 && !limited; ++i) {
+    usleep(50'000);
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::string pid = entry.path().filename();
+      if (line_of(pid, "status", "PPid:\t") == std::to_string(installer)) child = pid;
+    }
+    if (child.empty()) continue;
+    const std::string processes = line_of(child, "limits", "Max processes");  // soft, hard, unit
+    limited = processes.find_first_not_of(" 0", processes.find('0')) == processes.find("processes");
+    limited = limited && processes.find_first_of("123456789u") == std::string::npos;
+  }
+  REQUIRE(!child.empty());
+  CHECK(limited);
+  REQUIRE(kill(installer, SIGKILL) == 0);
+  REQUIRE(waitpid(installer, nullptr, 0) == installer);
+  std::string state = "R";
+  for (int i = 0; i < 100 && !state.empty() && state[0] != 'Z'; ++i) {
+    usleep(50'000);
+    state = line_of(child, "status", "State:\t");
+  }
+  CHECK((state.empty() || state[0] == 'Z'));
 }
 
 TEST_CASE("sizes are limited") {
