@@ -16,6 +16,7 @@ namespace cstl::test {
 struct MetadataServer::State {
   Handler handler;
   Fd listener;
+  std::string address;
   uint16_t port = 0;
   std::thread thread;
 
@@ -53,17 +54,21 @@ struct MetadataServer::State {
 
 MetadataServer::MetadataServer() : state_(std::make_unique<State>()) {}
 
-std::unique_ptr<MetadataServer> MetadataServer::start(Handler handler) {
+std::unique_ptr<MetadataServer> MetadataServer::start(Handler handler, const std::string& where, uint16_t port) {
   std::unique_ptr<MetadataServer> out(new MetadataServer());
   State& s = *out->state_;
   s.handler = std::move(handler);
+  s.address = where;
   s.listener = Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  (void)setsockopt(s.listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
   socklen_t size = sizeof address;
-  if (bind(s.listener.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(s.listener.get(), 8) != 0 ||
-      getsockname(s.listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  auto* raw = reinterpret_cast<sockaddr*>(&address);
+  if (inet_pton(AF_INET, where.c_str(), &address.sin_addr) != 1 || bind(s.listener.get(), raw, size) != 0 ||
+      listen(s.listener.get(), 8) != 0 || getsockname(s.listener.get(), raw, &size) != 0) {
     std::fprintf(stderr, "metadata_server: no port\n");
     std::abort();
   }
@@ -77,6 +82,6 @@ MetadataServer::~MetadataServer() {
   state_->thread.join();
 }
 
-std::string MetadataServer::base() const { return "http://127.0.0.1:" + std::to_string(state_->port); }
+std::string MetadataServer::base() const { return "http://" + state_->address + ":" + std::to_string(state_->port); }
 
 }  // namespace cstl::test

@@ -1,6 +1,7 @@
-// A cloud's metadata service that isn't the cloud's: HTTP on loopback, one request per connection, answered by the test.
+// A cloud's metadata service that isn't the cloud's: HTTP, one request per connection, answered by the test.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,9 +17,11 @@ class MetadataServer {
  public:
   // `handler` runs in a thread of its own. Requests without the header "Metadata: true" get 400, as Azure's service does.
   using Handler = std::function<MetadataAnswer(const std::string& method, const std::string& path, const std::string& body)>;
-  static std::unique_ptr<MetadataServer> start(Handler handler);
+  // `address`: of this machine; port 0: any that is free.
+  static std::unique_ptr<MetadataServer> start(Handler handler, const std::string& address = "127.0.0.1",
+                                               uint16_t port = 0);
   ~MetadataServer();
-  std::string base() const;   // "http://127.0.0.1:…"
+  std::string base() const;   // "http://127.0.0.1:…", or at what else it was started
 
  private:
   MetadataServer();

@@ -1,6 +1,5 @@
 #include "tests/attest/platform/machine.h"
 
-#include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -39,6 +38,7 @@ bool on_azure(Variant v) {
   return v == Variant::azure_sev_snp || v == Variant::azure_tdx || v == Variant::azure_trustedlaunch;
 }
 bool on_gcp(Variant v) { return v == Variant::gcp_sev_es || v == Variant::gcp_sev_snp; }
+snp::Signer signer_of(Variant v) { return v == Variant::aws_sev_snp ? snp::Signer::vlek : snp::Signer::vcek; }
 bool on_aws(Variant v) { return v == Variant::aws_nitro_tpm || v == Variant::aws_sev_snp; }
 
 // A TPM per cloud, for all tests: making one takes a second. Its PCRs hold an image.
@@ -64,21 +64,24 @@ struct CloudTpm {
     pcrs = need(device->read_pcrs(), "pcrs");
   }
 
+  // With the key that the cloud keeps in it.
+  static std::unique_ptr<CloudTpm> of(Variant kind) {
+    auto out = std::make_unique<CloudTpm>();
+    if (on_azure(kind)) make_azure_ak(*out->tpm);
+    if (on_gcp(kind)) make_gce_template(*out->tpm);
+    return out;
+  }
   static CloudTpm& azure() {
-    static CloudTpm tpm;
-    static bool made = (make_azure_ak(*tpm.tpm), true);
-    (void)made;
-    return tpm;
+    static std::unique_ptr<CloudTpm> tpm = of(Variant::azure_tdx);
+    return *tpm;
   }
   static CloudTpm& gcp() {
-    static CloudTpm tpm;
-    static bool made = (make_gce_template(*tpm.tpm), true);
-    (void)made;
-    return tpm;
+    static std::unique_ptr<CloudTpm> tpm = of(Variant::gcp_sev_es);
+    return *tpm;
   }
   static CloudTpm& other() {
-    static CloudTpm tpm;
-    return tpm;
+    static std::unique_ptr<CloudTpm> tpm = of(Variant::qemu_vtpm);
+    return *tpm;
   }
 };
 
@@ -107,6 +110,16 @@ class FakeDevice final : public tsm::ReportDevice {
  private:
   TsmFirmware firmware_;
 };
+
+// The public area of the attestation key that the cloud put there.
+std::vector<uint8_t> ak_of(const std::string& path, const tpm::AkChoice& choice) {
+  auto device = need(tpm::Device::open(path), "device");
+  tpm::IssueConfig config;
+  config.event_log = "";
+  config.ak = choice;
+  auto issuer = need(tpm::Issuer::create(*device, config), "issuer");
+  return OwnedEvidence::of(need(issuer->sign({Digest32{}}), "sign").front()).ak_public;
+}
 
 // What a host gives with an extended guest request.
 std::vector<uint8_t> certificate_table(const std::vector<Der>& certificates, bool vlek) {
@@ -178,20 +191,20 @@ std::vector<uint8_t> OwnedEvidence::encode() const {
 
 struct CloudMachine::State {
   std::string folder;
+  std::unique_ptr<CloudTpm> own;
   CloudTpm* tpm = nullptr;
-  std::unique_ptr<SnpChip> chip;
-  std::unique_ptr<TdxPlatform> tdx;
+  std::unique_ptr<SnpChip> chip, other_chip;
+  std::unique_ptr<TdxPlatform> tdx, other_tdx;
   std::unique_ptr<MetadataServer> metadata;
   std::unique_ptr<TsmFolder> tsm;
-  TsmFirmware firmware;
   aws::Documents documents;
   Digest48 rtmr3{};
 };
 
 int64_t CloudMachine::now() const { return time(nullptr); }
 
-CloudMachine::CloudMachine(Variant kind, CloudFacts given, bool configfs)
-    : variant(kind), facts(std::move(given)), state_(std::make_unique<State>()) {
+CloudMachine::CloudMachine(Variant kind, CloudFacts given, bool configfs, bool own_tpm)
+    : variant(kind), state_(std::make_unique<State>()) {
   State& s = *state_;
   char pattern[] = "/tmp/cstl-cloud-XXXXXX";
   if (mkdtemp(pattern) == nullptr) give_up("no temporary folder");
@@ -205,17 +218,52 @@ CloudMachine::CloudMachine(Variant kind, CloudFacts given, bool configfs)
   paths.event_log = "";
   paths.ccel = "";
   paths.cluster_register = s.folder + "/register";
-
-  std::optional<gcp::Technology> technology = facts.technology;
-  if (on_gcp(kind) && !technology) {
-    technology = kind == Variant::gcp_sev_snp ? gcp::Technology::sev_snp : gcp::Technology::sev_es;
+  // Keys of their own, whatever the lie: the set always pins the honest ones.
+  if (has_snp(kind)) {
+    s.chip = std::make_unique<SnpChip>(snp::Product::milan, signer_of(kind));
   }
+  if (has_tdx(kind)) s.tdx = TdxPlatform::create();
+  if (has_tdx(kind)) paths.collateral = s.folder + "/collateral";
+  change(std::move(given));
+
   if (has_tpm(kind)) {
-    s.tpm = on_azure(kind) ? &CloudTpm::azure() : on_gcp(kind) ? &CloudTpm::gcp() : &CloudTpm::other();
-    s.tpm->measure_image(technology);
+    if (own_tpm) s.own = CloudTpm::of(kind);
+    s.tpm = own_tpm          ? s.own.get()
+            : on_azure(kind) ? &CloudTpm::azure()
+            : on_gcp(kind)   ? &CloudTpm::gcp()
+                             : &CloudTpm::other();
     paths.tpm = s.tpm->tpm->device();
+    std::optional<gcp::Technology> technology = facts.technology;
+    if (on_gcp(kind) && !technology) {
+      technology = kind == Variant::gcp_sev_snp ? gcp::Technology::sev_snp : gcp::Technology::sev_es;
+    }
+    s.tpm->measure_image(technology);
     paths.event_log = s.folder + "/log";
     need(write_file_durably(paths.event_log.c_str(), s.tpm->logs[technology.value_or(gcp::Technology::none)]), "log");
+    fill_nv();
+  }
+  describe();
+  if (configfs && (has_snp(kind) || has_tdx(kind)) && !on_azure(kind)) {
+    s.tsm = TsmFolder::mount(has_snp(kind) ? tsm::kSevProvider : tsm::kTdxProvider,
+                             [this](const Digest64& report_data) { return report(report_data); });
+    paths.configfs = s.tsm->path();
+  }
+  if (kind == Variant::azure_tdx || kind == Variant::azure_sev_snp) {
+    using Text = const std::string&;
+    s.metadata = MetadataServer::start([this](Text method, Text path, Text body) { return metadata(method, path, body); });
+    paths.metadata = s.metadata->base();
+  }
+  if (on_aws(kind)) {
+    s.documents = [this](const Digest32& qualifier, Bytes user_data) -> Result<std::vector<uint8_t>> {
+      return document(qualifier, user_data);
+    };
+  }
+}
+
+// The set that accepts the honest machine.
+void CloudMachine::describe() {
+  State& s = *state_;
+  if (has_tpm(variant)) {
     for (uint8_t index : std::initializer_list<uint8_t>{4, 9, 11, 12}) {
       PcrReference pcr;
       pcr.index = index;
@@ -224,150 +272,147 @@ CloudMachine::CloudMachine(Variant kind, CloudFacts given, bool configfs)
       set.pcrs.push_back(pcr);
     }
   }
-  if (on_gcp(kind)) set.gcp.projects = {"cstl-test"};
-  if (ak_root_of(kind) == AkRoot::ek) set.ek_roots = {s.tpm->tpm->root()};
-  if (ak_root_of(kind) == AkRoot::certificate || ak_root_of(kind) == AkRoot::document) set.ak_roots = {authority().root()};
-
-  if (has_snp(kind)) {
-    const bool vlek = kind == Variant::aws_sev_snp;
-    s.chip = std::make_unique<SnpChip>(snp::Product::milan, vlek ? snp::Signer::vlek : snp::Signer::vcek);
+  const AkRoot root = ak_root_of(variant);
+  if (on_gcp(variant)) set.gcp.projects = {"cstl-test"};
+  if (root == AkRoot::ek) set.ek_roots = {s.tpm->tpm->root()};
+  if (root == AkRoot::certificate || root == AkRoot::document) set.ak_roots = {authority().root()};
+  if (on_aws(variant)) {
+    NitroPcr pcr;
+    pcr.index = 4;
+    pcr.expected = {Digest48{4}};
+    set.nitro_pcrs = {pcr};
+  }
+  if (has_snp(variant)) {
     snp::Reference reference;
     const Roots& roots = snp_test_roots().of[static_cast<size_t>(snp::Product::milan)];
     reference.roots.assign(roots.hashes, roots.hashes + roots.count);
-    if (facts.other_snp_root) reference.roots = {Digest32{7}};
     reference.measurements = {s.chip->report().measurement};
     set.snp = reference;
   }
-  if (has_tdx(kind)) {
-    s.tdx = TdxPlatform::create();
-    if (facts.tdx_platform) facts.tdx_platform(s.tdx->facts);
+  if (has_tdx(variant)) {
     tdx::Reference reference;
-    reference.roots = {facts.other_tdx_root ? Digest32{7} : s.tdx->root()};
+    reference.roots = {s.tdx->root()};
     const tdx::TdReport report = s.tdx->report();
     reference.mr_td = {report.mr_td};
     for (uint8_t i : std::initializer_list<uint8_t>{1, 2}) {
+      if (has_tpm(variant)) break;
       tdx::RtmrReference rtmr;
       rtmr.index = i;
       rtmr.expected = {report.rtmr[i]};
       reference.rtmrs.push_back(rtmr);
     }
-    if (has_tpm(kind)) reference.rtmrs.clear();
     set.tdx = reference;
-    paths.collateral = s.folder + "/collateral";
-    need(write_file_durably(paths.collateral.c_str(), s.tdx->stapled(now() - facts.collateral_age)), "collateral");
   }
+}
 
-  s.firmware = [this](const Digest64& asked) {
-    State& state = *state_;
-    Digest64 report_data = asked;
-    if (facts.report_data) facts.report_data(report_data);
-    TsmAnswer answer;
-    if (has_snp(variant)) {
-      snp::Report report = state.chip->report();
-      report.report_data = report_data;
-      if (facts.snp) facts.snp(report);
-      answer.outblob = state.chip->sign(report);
-      if (!facts.no_certificates) {
-        answer.auxblob = certificate_table(state.chip->certificates(), variant == Variant::aws_sev_snp);
-      }
-    } else {
-      tdx::TdReport report = state.tdx->report();
-      report.report_data = report_data;
-      report.rtmr[3] = state.rtmr3;
-      if (facts.tdx) facts.tdx(report);
-      answer.outblob = state.tdx->quote(report);
-    }
-    return answer;
-  };
-  if (configfs && (has_snp(kind) || has_tdx(kind)) && !on_azure(kind)) {
-    s.tsm = TsmFolder::mount(has_snp(kind) ? tsm::kSevProvider : tsm::kTdxProvider, s.firmware);
-    paths.configfs = s.tsm->path();
+void CloudMachine::change(CloudFacts now_true) {
+  facts = std::move(now_true);
+  State& s = *state_;
+  if (s.chip && facts.other_snp_root && !s.other_chip) {
+    s.other_chip = std::make_unique<SnpChip>(snp::Product::genoa, signer_of(variant));
   }
+  if (!s.tdx) return;
+  if (facts.other_tdx_root && !s.other_tdx) s.other_tdx = TdxPlatform::create(2);
+  s.tdx->facts = TdxFacts();
+  if (facts.tdx_platform) facts.tdx_platform(s.tdx->facts);
+  const std::vector<uint8_t> stapled = platform_of_intel().stapled(now() - facts.collateral_age);
+  need(write_file_durably(paths.collateral.c_str(), stapled), "collateral");
+}
 
-  if (on_azure(kind)) {
-    auto device = need(tpm::Device::open(paths.tpm), "device");
-    tpm::IssueConfig config;
-    config.event_log = "";
-    config.ak = {tpm::AkChoice::persistent, 0x81000003};
-    auto issuer = need(tpm::Issuer::create(*device, config), "issuer");
-    const OwnedEvidence plain = OwnedEvidence::of(need(issuer->sign({Digest32{}}), "sign").front());
-    const tpm::Public ak = need(tpm::Public::decode(plain.ak_public), "ak");
-    if (kind == Variant::azure_trustedlaunch) {
-      std::vector<uint8_t> certified = plain.ak_public;
-      if (facts.other_ak_certified) certified.back() ^= 2;
-      const tpm::Public key = need(tpm::Public::decode(certified), "ak");
-      Der der = (facts.other_authority ? other_authority() : authority())
-                    .issue("vm", spki_of(key), {}, facts.certificate_expired ? now() - kDay : kCloudValidUntil);
-      der.resize(der.size() + 64);  // NV is larger than what it holds
-      write_nv(*s.tpm->tpm, 0x01c101d0, der);
-    } else {
-      std::string data = azure_runtime_data(ak, "12345678-0000-0000-0000-000000000001");
-      if (facts.runtime_data) facts.runtime_data(data);
-      Digest64 report_data{};
-      const Digest32 hash = need(sha256({data}), "hash");
-      std::copy(hash.begin(), hash.end(), report_data.begin());
-      std::vector<uint8_t> report(1024);
-      if (kind == Variant::azure_sev_snp) report = s.firmware(report_data).outblob;
-      else std::copy(report_data.begin(), report_data.end(), report.begin() + 128);  // REPORTDATA of a TDREPORT
-      std::vector<uint8_t> hcl = hcl_report(kind == Variant::azure_tdx ? 4 : 2, report, data);
-      if (facts.hcl) facts.hcl(hcl);
-      write_nv(*s.tpm->tpm, 0x01400001, hcl);
+const TdxPlatform& CloudMachine::platform_of_intel() const {
+  return facts.other_tdx_root ? *state_->other_tdx : *state_->tdx;
+}
+const SnpChip& CloudMachine::chip() const { return facts.other_snp_root ? *state_->other_chip : *state_->chip; }
+
+TsmAnswer CloudMachine::report(const Digest64& asked) const {
+  Digest64 report_data = asked;
+  if (facts.report_data) facts.report_data(report_data);
+  TsmAnswer answer;
+  if (has_snp(variant)) {
+    snp::Report report = chip().report();
+    report.report_data = report_data;
+    report.measurement = state_->chip->report().measurement;
+    if (facts.snp) facts.snp(report);
+    answer.outblob = chip().sign(report);
+    if (!facts.no_certificates) {
+      answer.auxblob = certificate_table(chip().certificates(), signer_of(variant) == snp::Signer::vlek);
     }
+  } else {
+    tdx::TdReport report = platform_of_intel().report();
+    report.report_data = report_data;
+    report.rtmr[3] = state_->rtmr3;
+    if (facts.tdx) facts.tdx(report);
+    answer.outblob = platform_of_intel().quote(report);
   }
-  if (on_gcp(kind)) {
-    auto device = need(tpm::Device::open(paths.tpm), "device");
-    tpm::IssueConfig config;
-    config.event_log = "";
-    config.ak = {tpm::AkChoice::stored, 0x01c10003};
-    auto issuer = need(tpm::Issuer::create(*device, config), "issuer");
-    const OwnedEvidence plain = OwnedEvidence::of(need(issuer->sign({Digest32{}}), "sign").front());
-    tpm::Public ak = need(tpm::Public::decode(plain.ak_public), "ak");
+  return answer;
+}
+
+MetadataAnswer CloudMachine::metadata(const std::string& method, const std::string& path,
+                                      const std::string& body) const {
+  if (method == "GET" && path == "/metadata/THIM/amd/certification" && variant == Variant::azure_sev_snp &&
+      !facts.no_certificates) {
+    const std::vector<Der>& list = chip().certificates();
+    nlohmann::json json = {{"vcekCert", to_pem(list[0], "CERTIFICATE")},
+                           {"certificateChain", to_pem(list[1], "CERTIFICATE") + to_pem(list[2], "CERTIFICATE")},
+                           {"tcbm", "00"}};
+    return MetadataAnswer{200, json.dump()};
+  }
+  if (method == "POST" && path == "/acc/tdquote" && variant == Variant::azure_tdx) {
+    auto json = parse_json(body, 64 * 1024);
+    if (!json.ok() || !json->contains("report")) return MetadataAnswer{400, ""};
+    auto report_text = from_base64url((*json)["report"].get_ref<const std::string&>(), 4096);
+    if (!report_text.ok() || report_text->size() != 1024) return MetadataAnswer{400, ""};
+    Digest64 report_data{};
+    std::copy(report_text->begin() + 128, report_text->begin() + 192, report_data.begin());
+    return MetadataAnswer{200, "{\"quote\":\"" + to_base64url(report(report_data).outblob) + "\"}"};
+  }
+  return MetadataAnswer{};
+}
+
+std::vector<uint8_t> CloudMachine::document(Bytes nonce, Bytes user_data) const {
+  NitroHypervisor::Facts document;
+  document.pcrs[4] = Digest48{4};
+  document.nonce = nonce.copy();
+  document.user_data = user_data.copy();
+  if (facts.nitro) facts.nitro(document);
+  return hypervisor(facts.other_authority).document(document);
+}
+
+Swtpm* CloudMachine::tpm() const { return state_->tpm == nullptr ? nullptr : state_->tpm->tpm.get(); }
+
+void CloudMachine::fill_nv() {
+  const CloudAuthority& signer = facts.other_authority ? other_authority() : authority();
+  const int64_t not_after = facts.certificate_expired ? now() - kDay : kCloudValidUntil;
+  if (!on_azure(variant) && !on_gcp(variant)) return;
+  const tpm::AkChoice choice = on_azure(variant) ? tpm::AkChoice{tpm::AkChoice::persistent, 0x81000003}
+                                                 : tpm::AkChoice{tpm::AkChoice::stored, 0x01c10003};
+  const std::vector<uint8_t> public_area = ak_of(paths.tpm, choice);
+  const tpm::Public ak = need(tpm::Public::decode(public_area), "ak");
+  if (on_gcp(variant)) {
     CloudAuthority other_key("key");
     const Der instance = gce_instance("us-central1-a", facts.project, 1234567890, "worker-0", 42, facts.production);
     Der spki = spki_of(ak);
     if (facts.other_ak_certified) spki = need(certificate_key(other_key.root()), "key").spki;
-    const Der der = (facts.other_authority ? other_authority() : authority())
-                        .issue("worker-0", spki, gce_extension(instance), facts.certificate_expired ? now() - kDay : kCloudValidUntil);
-    write_nv(*s.tpm->tpm, 0x01c10002, der);
+    return write_nv(*tpm(), 0x01c10002, signer.issue("worker-0", spki, gce_extension(instance), not_after));
   }
-  if (kind == Variant::azure_tdx || kind == Variant::azure_sev_snp) {
-    s.metadata = MetadataServer::start([this](const std::string& method, const std::string& path, const std::string& body) {
-      MetadataAnswer answer;
-      if (method == "GET" && path == "/metadata/THIM/amd/certification" && variant == Variant::azure_sev_snp &&
-          !facts.no_certificates) {
-        const std::vector<Der>& list = state_->chip->certificates();
-        nlohmann::json json = {{"vcekCert", to_pem(list[0], "CERTIFICATE")},
-                               {"certificateChain", to_pem(list[1], "CERTIFICATE") + to_pem(list[2], "CERTIFICATE")},
-                               {"tcbm", "00"}};
-        return MetadataAnswer{200, json.dump()};
-      }
-      if (method == "POST" && path == "/acc/tdquote" && variant == Variant::azure_tdx) {
-        auto json = parse_json(body, 64 * 1024);
-        if (!json.ok() || !json->contains("report")) return MetadataAnswer{400, ""};
-        auto report = from_base64url((*json)["report"].get_ref<const std::string&>(), 4096);
-        if (!report.ok() || report->size() != 1024) return MetadataAnswer{400, ""};
-        Digest64 report_data{};
-        std::copy(report->begin() + 128, report->begin() + 192, report_data.begin());
-        return MetadataAnswer{200, "{\"quote\":\"" + to_base64url(state_->firmware(report_data).outblob) + "\"}"};
-      }
-      return answer;
-    });
-    paths.metadata = s.metadata->base();
+  if (variant == Variant::azure_trustedlaunch) {
+    std::vector<uint8_t> certified = public_area;
+    if (facts.other_ak_certified) certified.back() ^= 2;
+    Der der = signer.issue("vm", spki_of(need(tpm::Public::decode(certified), "ak")), {}, not_after);
+    der.resize(der.size() + 64);  // NV is larger than what it holds
+    return write_nv(*tpm(), 0x01c101d0, der);
   }
-  if (on_aws(kind)) {
-    NitroPcr pcr;
-    pcr.index = 4;
-    pcr.expected = {Digest48{4}};
-    set.nitro_pcrs = {pcr};
-    s.documents = [this](const Digest32& qualifier, Bytes user_data) -> Result<std::vector<uint8_t>> {
-      NitroHypervisor::Facts document;
-      document.pcrs[4] = Digest48{4};
-      document.nonce = Bytes(qualifier).copy();
-      document.user_data = user_data.copy();
-      if (facts.nitro) facts.nitro(document);
-      return hypervisor(facts.other_authority).document(document);
-    };
-  }
+  std::string data = azure_runtime_data(ak, "12345678-0000-0000-0000-000000000001");
+  if (facts.runtime_data) facts.runtime_data(data);
+  Digest64 report_data{};
+  const Digest32 hash = need(sha256({data}), "hash");
+  std::copy(hash.begin(), hash.end(), report_data.begin());
+  std::vector<uint8_t> inner(1024);
+  if (variant == Variant::azure_sev_snp) inner = report(report_data).outblob;
+  else std::copy(report_data.begin(), report_data.end(), inner.begin() + 128);  // REPORTDATA of a TDREPORT
+  std::vector<uint8_t> hcl = hcl_report(variant == Variant::azure_tdx ? 4 : 2, inner, data);
+  if (facts.hcl) facts.hcl(hcl);
+  write_nv(*tpm(), 0x01400001, hcl);
 }
 
 CloudMachine::~CloudMachine() {
@@ -389,7 +434,8 @@ PlatformDevices CloudMachine::devices() const {
   };
   if (state_->tsm) return out;  // the kernel's way
   out.reports = [this](Variant) -> Result<std::unique_ptr<tsm::ReportDevice>> {
-    return std::unique_ptr<tsm::ReportDevice>(std::make_unique<FakeDevice>(state_->firmware));
+    auto firmware = [this](const Digest64& report_data) { return report(report_data); };
+    return std::unique_ptr<tsm::ReportDevice>(std::make_unique<FakeDevice>(firmware));
   };
   return out;
 }

@@ -51,7 +51,8 @@ struct CloudFacts {
 class CloudMachine {
  public:
   // `configfs`: report devices over a mounted stand-in of configfs-tsm, which needs root; else inside of this process.
-  explicit CloudMachine(Variant variant, CloudFacts facts = {}, bool configfs = false);
+  // `own_tpm`: a TPM of its own, not the one that all machines of this cloud share, one after the other.
+  explicit CloudMachine(Variant variant, CloudFacts facts = {}, bool configfs = false, bool own_tpm = false);
   ~CloudMachine();
 
   Variant variant;
@@ -67,7 +68,19 @@ class CloudMachine {
   std::unique_ptr<LocalAttester> attester;
   int64_t now() const;
 
+  // The parts, for a machine that runs elsewhere. change() takes effect at once, but in the TPM's NV, which fill_nv()
+  // writes anew (while nobody else has that TPM).
+  void change(CloudFacts facts);
+  void fill_nv();
+  Swtpm* tpm() const;                  // nullptr without
+  TsmAnswer report(const Digest64& report_data) const;
+  MetadataAnswer metadata(const std::string& method, const std::string& path, const std::string& body) const;
+  std::vector<uint8_t> document(Bytes nonce, Bytes user_data) const;  // of the Nitro hypervisor
+
  private:
+  void describe();
+  const TdxPlatform& platform_of_intel() const;
+  const SnpChip& chip() const;
   struct State;
   std::unique_ptr<State> state_;
 };
