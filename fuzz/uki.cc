@@ -6,7 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   cstl::Bytes file(data, size);
   auto image = cstl::PeImage::decode(file);
-  if (image) (void)cstl::authenticode_sha256(*image);  // may refuse sections that overlap
+  if (image) (void)cstl::authenticode(*image, cstl::HashKind::sha256);  // may refuse sections that overlap
   auto pcrs = cstl::predict_pcrs(file);
   if (!pcrs) return 0;
   if (!image || pcrs->size() != 4) abort();

@@ -95,7 +95,7 @@ Result<PeImage> PeImage::decode(Bytes file) {
   return image;
 }
 
-Result<Digest32> authenticode_sha256(const PeImage& image) {
+Result<Digest> authenticode(const PeImage& image, HashKind kind) {
   std::vector<Bytes> parts;
   Bytes headers = image.file.first(image.headers_size);
   parts.push_back(headers.first(image.checksum));
@@ -122,7 +122,9 @@ Result<Digest32> authenticode_sha256(const PeImage& image) {
   size_t unsigned_size = image.file.size() - image.certificate_size;
   if (hashed > unsigned_size) return malformed("pe.overlap");
   parts.push_back(image.file.skip(hashed).first(unsigned_size - hashed));
-  return sha256_of(parts);
+  TRY_LET(Hash hash, Hash::create(kind));
+  for (Bytes part : parts) TRY(hash.update(part));
+  return hash.finish();
 }
 
 }  // namespace cstl

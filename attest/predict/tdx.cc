@@ -1,5 +1,6 @@
 #include "attest/predict/tdx.h"
 
+#include "attest/predict/gpt.h"
 #include "attest/predict/ovmf.h"
 #include "attest/predict/uki.h"
 
@@ -57,6 +58,17 @@ std::array<uint8_t, kHashBlock> block(std::string_view what, uint64_t address) {
   return out;
 }
 
+// Of EDK2: MdePkg/Include/IndustryStandard/UefiTcgPlatform.h.
+constexpr std::string_view kBootAttempt = "Calling EFI Application from Boot Option";
+constexpr std::string_view kBootServicesEnd = "Exit Boot Services Invocation";
+constexpr std::string_view kBootServicesEnded = "Exit Boot Services Returned with Success";
+
+Digest48 as_digest48(const Digest& digest) {
+  Digest48 out{};
+  std::memcpy(out.data(), Bytes(digest).data(), out.size());
+  return out;
+}
+
 Status add_page(Hash& hash, uint64_t address) { return hash.update(block("MEM.PAGE.ADD", address)); }
 
 Status extend_page(Hash& hash, const TdvfSection& section, uint64_t at) {
@@ -111,9 +123,7 @@ Result<Digest48> predict_mrtd(Bytes firmware, PageOrder order) {
     for (uint64_t at = 0; at < section.memory_size; at += kTdvfPage) TRY(extend_page(hash, section, at));
   }
   TRY_LET(Digest value, hash.finish());
-  Digest48 out{};
-  std::memcpy(out.data(), Bytes(value).data(), out.size());
-  return out;
+  return as_digest48(value);
 }
 
 Result<tdx::RtmrReference> predict_rtmr2(Bytes uki) {
@@ -123,14 +133,42 @@ Result<tdx::RtmrReference> predict_rtmr2(Bytes uki) {
   out.component = "unified kernel image";
   Digest48 value{};
   for (StubEvent& event : events) {
-    tdx::RtmrEvent one;
-    std::memcpy(one.digest.data(), Bytes(event.digest).data(), one.digest.size());
-    one.component = std::move(event.component);
+    tdx::RtmrEvent one{as_digest48(event.digest), std::move(event.component)};
     TRY_LET(value, sha384({value, one.digest}));
     out.events.push_back(std::move(one));
   }
   out.expected = {value};
   return out;
+}
+
+Result<tdx::RtmrReference> boot_path_rtmr1(Bytes gpt, const std::vector<tdx::RtmrEvent>& images) {
+  tdx::RtmrReference out;
+  out.index = 1;
+  out.component = "boot path";
+  Digest48 value{};
+  auto add = [&](Digest48 digest, std::string component) -> Status {
+    TRY_LET(value, sha384({value, digest}));
+    out.events.push_back({digest, std::move(component)});
+    return success();
+  };
+  auto add_data = [&](Bytes data, std::string component) -> Status {
+    TRY_LET(Digest48 digest, sha384({data}));
+    return add(digest, std::move(component));
+  };
+  TRY(add_data(kBootAttempt, "boot attempt"));
+  TRY(add_data(std::array<uint8_t, 4>{}, "separator"));
+  if (!gpt.empty()) TRY(add_data(gpt, "partition table"));
+  for (const tdx::RtmrEvent& image : images) TRY(add(image.digest, image.component));
+  TRY(add_data(kBootServicesEnd, "end of boot services"));
+  TRY(add_data(kBootServicesEnded, "end of boot services"));
+  out.expected = {value};
+  return out;
+}
+
+Result<tdx::RtmrReference> predict_rtmr1(Bytes uki, Bytes disk) {
+  TRY_LET(StartedImages images, predict_started_images(uki, HashKind::sha384));
+  TRY_LET(std::vector<uint8_t> gpt, gpt_event(disk));
+  return boot_path_rtmr1(gpt, {{as_digest48(images.uki), "unified kernel image"}, {as_digest48(images.kernel), "kernel"}});
 }
 
 }  // namespace cstl

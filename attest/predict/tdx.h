@@ -7,9 +7,15 @@
 //   for each 256 bytes measured      "MR.EXTEND" padded to 16 ‖ u64 guest physical address ‖ zeros: 128 bytes; the bytes
 //
 // RTMR2, from a unified kernel image: what systemd-stub and the Linux EFI stub measure (attest/predict/uki.h), with
-// SHA-384, in the order of the boot: the image's sections (PCR 11), command line, initrd (PCR 9). RTMR0 depends on the
-// machine's configuration, RTMR1 on the disk's partition table besides the image: read them from a machine that is
-// trusted. Total, bounded by the files.
+// SHA-384, in the order of the boot: the image's sections (PCR 11), command line, initrd (PCR 9).
+//
+// RTMR1, from that image and the disk that it lies on: what EDK2 measures of a boot from that disk (UEFI 2.10, 38.4.1
+// puts PCRs 2 to 6 there; OvmfPkg/Tcg/TdTcg2Dxe): the boot attempt, a separator, the partition table if the disk has
+// one, the Authenticode hashes of the image and of the kernel in it, and the two ends of boot services. With nothing
+// else in the machine that firmware would start: no option ROM, driver, shim or second attempt.
+//
+// RTMR0 is not predicted: the machine's configuration (TD HOB, ACPI tables of the hypervisor, boot variables) is in it.
+// Read it from a machine that is trusted. Total, bounded by the files.
 #pragma once
 
 #include <vector>
@@ -42,5 +48,11 @@ Result<Digest48> predict_mrtd(Bytes firmware, PageOrder order);
 
 // RTMR2 with its one expected value and its events. Errors: those of predict_pcrs().
 Result<tdx::RtmrReference> predict_rtmr2(Bytes uki);
+
+// RTMR1, likewise. `disk`: its first kGptDisk bytes. Errors: those of predict_pcrs() and gpt_event().
+Result<tdx::RtmrReference> predict_rtmr1(Bytes uki, Bytes disk);
+// The same for any chain of images that firmware starts, by their SHA-384 Authenticode hashes. `gpt`: of gpt_event().
+// Errors: crypto_failed.
+Result<tdx::RtmrReference> boot_path_rtmr1(Bytes gpt, const std::vector<tdx::RtmrEvent>& images);
 
 }  // namespace cstl

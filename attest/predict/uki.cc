@@ -154,7 +154,26 @@ Result<std::vector<StubEvent>> events_of(const Uki& uki, HashKind kind) {
   TRY(add(9, initrd_digest(uki, kind), "initrd"));
   return out;
 }
+
+Result<StartedImages> started(const Uki& uki, HashKind kind) {
+  StartedImages out;
+  TRY_LET(out.uki, authenticode(uki.image, kind));
+  TRY_LET(PeImage kernel, PeImage::decode(uki.find(".linux")));
+  TRY_LET(out.kernel, authenticode(kernel, kind));
+  return out;
+}
+
+Digest32 as_digest32(const Digest& digest) {
+  Digest32 out{};
+  std::memcpy(out.data(), Bytes(digest).data(), out.size());
+  return out;
+}
 }  // namespace
+
+Result<StartedImages> predict_started_images(Bytes file, HashKind kind) {
+  TRY_LET(Uki uki, decode_uki(file));
+  return started(uki, kind);
+}
 
 Result<std::vector<StubEvent>> predict_stub_events(Bytes file, HashKind kind) {
   TRY_LET(Uki uki, decode_uki(file));
@@ -169,19 +188,15 @@ Result<std::vector<PcrReference>> predict_pcrs(Bytes file) {
   TRY(pcr4.add(action, "boot attempt"));
   TRY_LET(Digest32 separator, sha256({std::array<uint8_t, 4>{}}));
   TRY(pcr4.add(separator, "separator"));
-  TRY_LET(Digest32 image, authenticode_sha256(uki.image));
-  TRY(pcr4.add(image, "unified kernel image"));
-  TRY_LET(PeImage kernel_image, PeImage::decode(uki.find(".linux")));
-  TRY_LET(Digest32 kernel, authenticode_sha256(kernel_image));
-  TRY(pcr4.add(kernel, "kernel"));
+  TRY_LET(StartedImages images, started(uki, HashKind::sha256));
+  TRY(pcr4.add(as_digest32(images.uki), "unified kernel image"));
+  TRY(pcr4.add(as_digest32(images.kernel), "kernel"));
 
   Measured pcr9(9, "kernel command line and initrd");
   Measured pcr11(11, "sections of the unified kernel image");
   TRY_LET(std::vector<StubEvent> events, events_of(uki, HashKind::sha256));
   for (StubEvent& event : events) {
-    Digest32 digest{};
-    std::memcpy(digest.data(), Bytes(event.digest).data(), digest.size());
-    TRY((event.pcr == 9 ? pcr9 : pcr11).add(digest, std::move(event.component)));
+    TRY((event.pcr == 9 ? pcr9 : pcr11).add(as_digest32(event.digest), std::move(event.component)));
   }
 
   Measured pcr12(12, "command line override, credentials or addons");

@@ -34,9 +34,16 @@ struct PeImage {
   static Result<PeImage> decode(Bytes file);
 };
 
-// Windows Authenticode Portable Executable Signature Format, "Calculating the PE Image Hash", with SHA-256, as EDK2 does
-// it. Errors: image_malformed, crypto_failed.
-Result<Digest32> authenticode_sha256(const PeImage& image);
+// Windows Authenticode Portable Executable Signature Format, "Calculating the PE Image Hash", as EDK2 does it for each
+// bank. Errors: image_malformed, crypto_failed.
+Result<Digest> authenticode(const PeImage& image, HashKind kind);
+
+// What firmware measures of the images that it starts, into PCR 4 or RTMR1: the UKI's Authenticode hash, then that of the
+// kernel in its .linux, which the stub starts through firmware. Errors: as of predict_pcrs().
+struct StartedImages {
+  Digest uki, kernel;
+};
+Result<StartedImages> predict_started_images(Bytes uki, HashKind kind);
 
 // What systemd-stub and the Linux EFI stub measure into PCRs 11 and 9, in the order of the boot, in the bank of `kind`.
 struct StubEvent {

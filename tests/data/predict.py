@@ -2,11 +2,13 @@
 """What a UKI measures, computed a second time, independently of attest/predict: one line per event, "PCR digest".
 
 predict.py UKI              prints the events of PCRs 4, 9 and 11, and "pcr PCR value" for each of them and 12
+predict.py --rtmr1 UKI DISK prints the events of a TD's RTMR1 after a boot of the UKI from that disk, and "rtmr 1 value"
 predict.py --make-small OUT writes a small UKI of invented sections (a PE file as its kernel) to OUT
 """
 import hashlib
 import struct
 import sys
+import zlib
 
 
 def sha(data):
@@ -24,7 +26,7 @@ def headers(pe):
     return at + 24, sections
 
 
-def authenticode(pe):
+def authenticode(pe, hashed=sha):
     optional, sections = headers(pe)
     directory = optional + 112 + 32
     end = struct.unpack_from("<I", pe, optional + 60)[0]
@@ -34,7 +36,7 @@ def authenticode(pe):
     for _, _, offset, raw in sorted(sections, key=lambda s: s[2]):
         data += pe[offset:offset + raw]
         total += raw
-    return sha(data + pe[total:len(pe) - certificates])
+    return hashed(data + pe[total:len(pe) - certificates])
 
 
 def member(inode, mode, name, data):
@@ -65,6 +67,28 @@ def events(uki):
         if name in found:
             eleven += [sha(name.encode() + b"\0"), sha(found[name])]
     return {4: four, 9: nine, 11: eleven, 12: []}
+
+
+def gpt(disk):
+    """UEFI_GPT_DATA of a disk: header, number of used entries, these."""
+    header = disk[512:604]
+    if header[:8] != b"EFI PART":
+        return b""
+    crc, (first, count, size, entries_crc) = struct.unpack_from("<I", header, 16)[0], struct.unpack_from("<QIII", header, 72)
+    entries = disk[512 * first:512 * first + count * size]
+    assert zlib.crc32(header[:16] + bytes(4) + header[20:]) == crc and zlib.crc32(entries) == entries_crc
+    used = [e for e in (entries[i * size:(i + 1) * size] for i in range(count)) if any(e[:16])]
+    return header + struct.pack("<Q", len(used)) + b"".join(used)
+
+
+def rtmr1(uki, disk):
+    hashed = lambda data: hashlib.sha384(data).digest()
+    kernel = {name: data for name, data, _, _ in headers(uki)[1]}[".linux"]
+    out = [hashed(b"Calling EFI Application from Boot Option"), hashed(bytes(4))]
+    if gpt(disk):
+        out.append(hashed(gpt(disk)))
+    out += [authenticode(uki, hashed), authenticode(kernel, hashed)]
+    return out + [hashed(b"Exit Boot Services Invocation"), hashed(b"Exit Boot Services Returned with Success")]
 
 
 def make_pe(sections, certificate=b""):
@@ -103,6 +127,12 @@ def make_small(path):
 
 if sys.argv[1] == "--make-small":
     make_small(sys.argv[2])
+elif sys.argv[1] == "--rtmr1":
+    value = bytes(48)
+    for digest in rtmr1(*(open(path, "rb").read() for path in sys.argv[2:4])):
+        print(1, digest.hex())
+        value = hashlib.sha384(value + digest).digest()
+    print("rtmr 1", value.hex())
 else:
     for pcr, digests in events(open(sys.argv[1], "rb").read()).items():
         value = bytes(32)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `cstl measure` agrees with systemd-measure on PCR 11, and with tests/data/predict.py on PCRs 4, 9, 11 and 12: for the
-# image as mkuki.sh makes it, and for one with every section that systemd-stub knows how to take.
+# image as mkuki.sh makes it, and for one with every section that systemd-stub knows how to take. And with the latter on
+# RTMR1 of a TD that starts the first from the disk that mkesp.sh makes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cstl=${CSTL:-build/release/cstl}
@@ -55,3 +56,21 @@ EOT
   [ -n "$theirs" ] && [ "$ours" = "$theirs" ] || { echo "$uki: PCR 11 is $ours, systemd-measure says $theirs"; exit 1; }
   echo "$uki: PCR 11 $ours, ${#sections[@]} sections"
 done
+
+initrd/image/mkesp.sh "$tmp/esp.img" "$tmp/plain.efi" >/dev/null
+"$cstl" measure --variant tdx --image "$tmp/plain.efi" --disk "$tmp/esp.img" --firmware "$prefix/usr/share/ovmf/OVMF.fd" \
+  --out "$tmp/td.json" >/dev/null
+/usr/bin/python3 - "$tmp/td.json" <(tests/data/predict.py --rtmr1 "$tmp/plain.efi" "$tmp/esp.img") <<'EOT'
+import json, sys
+rtmrs = json.load(open(sys.argv[1]))["sets"][0]["tdx"]["rtmrs"]
+ours = [e["digest"] for e in rtmrs["1"]["events"]] + rtmrs["1"]["expected"]
+theirs = [line.split()[-1] for line in open(sys.argv[2])]
+if ours != theirs or len(ours) != 8 or "2" not in rtmrs:
+    sys.exit(f"RTMR1: cstl measure {ours}, predict.py {theirs}")
+print("RTMR1", ours[-1])
+EOT
+if "$cstl" measure --image "$tmp/plain.efi" --disk "$tmp/esp.img" --allow-unendorsed-ak >/dev/null 2>"$tmp/refused"; then
+  echo "--disk was taken for a machine with a TPM"
+  exit 1
+fi
+grep -q 'for TDs' "$tmp/refused"

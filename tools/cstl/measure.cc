@@ -44,7 +44,7 @@ Result<ReferenceSet> measured_set(const MeasureOptions& options, std::string* pr
     if (has_tpm(set.variant)) {
       TRY_LET(set.pcrs, predict_pcrs(*image));
     } else if (has_tdx(set.variant)) {
-      TRY(measure_rtmrs(*image, &set));
+      TRY(measure_rtmrs(*image, options, &set, problem));
     }
   }
   if (!options.firmware.empty()) {
@@ -158,6 +158,7 @@ int run(const Context& context) {
   if (!parsed.ok()) return usage(problem);
   MeasureOptions options = std::move(*parsed);
   options.image = arguments.get("image");
+  options.disk = arguments.get("disk");
   options.firmware = arguments.get("firmware");
   options.kernel = arguments.get("kernel");
   options.initrd = arguments.get("initrd");
@@ -176,6 +177,9 @@ int run(const Context& context) {
   if (!options.firmware.empty() && !has_snp(options.variant) && !has_tdx(options.variant)) {
     return usage("--firmware is for SEV-SNP and TDX: the firmware's PCRs depend on the machine");
   }
+  if (!options.disk.empty() && (options.image.empty() || !has_tdx(options.variant) || has_tpm(options.variant))) {
+    return usage("--disk goes with --image, for TDs: it is part of RTMR1");
+  }
   if (options.kernel.empty() && (!options.initrd.empty() || !options.cmdline.empty())) {
     return usage("--initrd and --cmdline go with --kernel");
   }
@@ -189,6 +193,7 @@ const Command kMeasure = {
     "measure",
     "Compute from files alone what machines will report, as reference values.",
     "  --image FILE            unified kernel image (PE, made by ukify): PCRs, or of a TD RTMR2\n"
+    "  --disk FILE             the disk (or an image of it) that a TD starts the image from: RTMR1\n"
     "  --firmware FILE         OVMF: the launch measurement of SEV-SNP, or MRTD of a TD\n"
     "  --kernel FILE, --initrd FILE, --cmdline TEXT\n"
     "                          SEV-SNP: what QEMU hands over with kernel-hashes=on (the kernel may be a UKI)\n"
@@ -208,8 +213,8 @@ const Command kMeasure = {
     "                          of the document: cstl reference sign wants all three\n"
     "\nPCRs 4, 9, 11 and 12 are enforced; firmware PCRs depend on the machine and are not part of the set.\n",
     {"allow-unendorsed-ak"},
-    {"image", "firmware", "kernel", "initrd", "cmdline", "vcpus", "cpu", "hypervisor", "out", "id", "variant", "base", "role",
-     "ek-root", "ak-root", "valid-days", "name", "version", "expires-days"},
+    {"image", "disk", "firmware", "kernel", "initrd", "cmdline", "vcpus", "cpu", "hypervisor", "out", "id", "variant", "base",
+     "role", "ek-root", "ak-root", "valid-days", "name", "version", "expires-days"},
     run};
 
 }  // namespace cstl::cli

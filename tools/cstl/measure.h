@@ -12,6 +12,7 @@ namespace cstl::cli {
 
 struct MeasureOptions {
   std::string image;                    // path of a UKI
+  std::string disk;                     // TDX: path of the disk that it boots from, or of its image
   std::string id = "image";             // of the reference set
   Variant variant = Variant::qemu_vtpm;
   uint8_t roles = 0;                    // bit (1 << Role)
@@ -44,7 +45,7 @@ int write_values(const Context& context, const MeasureOptions& options, Referenc
 // measure_snp.cc and measure_tdx.cc: the launch measurement of `options.firmware`, into the set.
 Status measure_snp(const MeasureOptions& options, ReferenceSet* set, std::string* problem);
 Status measure_tdx(const MeasureOptions& options, ReferenceSet* set, std::string* problem);
-Status measure_rtmrs(Bytes uki, ReferenceSet* set);
+Status measure_rtmrs(Bytes uki, const MeasureOptions& options, ReferenceSet* set, std::string* problem);
 
 // A private key, PEM. Errors: workspace, bad_key.
 Result<SigningKey> load_signing_key(const std::string& path, std::string* problem);
