@@ -86,7 +86,8 @@ for kind in $kinds; do
     done ;;
     vm) for script in tests/e2e/demo_fast.sh tests/e2e/demo.sh tests/e2e/*_test.sh; do
       case $script in
-        */power_test.sh | */cluster_test.sh) ;;  # make test-power and make test-cluster run these: they are long
+        # make test-power, test-cluster and test-bundle run these: they are long
+        */power_test.sh | */cluster_test.sh | */bundle_test.sh) ;;
         *) run_script "$script" ;;
       esac
     done ;;

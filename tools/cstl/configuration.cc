@@ -42,7 +42,7 @@ Result<MachineSize> parse_size(const JsonObject& mini, const std::string& role, 
 Status parse_mini(const json& value, bool kubernetes, Config::Mini* out, std::string* problem) {
   JsonObject mini(value, Code::config_malformed, "mini.", problem);
   TRY(mini.members({"control_planes", "workers", "control_plane_cpus", "control_plane_memory_mib", "worker_cpus",
-                    "worker_memory_mib", "disk_gib", "image", "root", "firmware_code", "firmware_vars"}));
+                    "worker_memory_mib", "disk_gib", "image", "root", "bundle", "firmware_code", "firmware_vars"}));
   // Without Kubernetes each control plane would have records of its own.
   TRY_LET(int64_t control_planes, mini.number("control_planes", 1, 1, kubernetes ? kMaxControlPlanes : 1));
   TRY_LET(int64_t workers, mini.number("workers", 1, 0, 32));
@@ -51,6 +51,7 @@ Status parse_mini(const json& value, bool kubernetes, Config::Mini* out, std::st
   TRY_LET(out->disk_gib, mini.number("disk_gib", kubernetes ? 8 : 4, 1, 16384));
   TRY_LET(out->image, mini.text("image", kMaxPath));
   TRY_LET(out->root, mini.optional_text("root", kMaxPath));
+  TRY_LET(out->bundle, mini.optional_text("bundle", kMaxPath));
   TRY_LET(out->firmware_code, mini.text("firmware_code", kMaxPath));
   TRY_LET(out->firmware_vars, mini.text("firmware_vars", kMaxPath));
   out->control_planes = static_cast<int>(control_planes);
@@ -103,6 +104,7 @@ std::string config_template(const std::string& name, bool kubernetes) {
                       "  disk_gib: 8               # of each state disk; sparse\n"
                       "  image: node.efi           # the unified kernel image that make image builds\n"
                       "  root: root.img            # and the disk with its root file system\n"
+                      "# bundle: bundle.tar        # components and container images: cstl bundle create makes it\n"
                     : "  control_plane_memory_mib: 512\n"
                       "  worker_memory_mib: 512\n"
                       "  disk_gib: 4               # of each state disk; sparse\n"
@@ -140,6 +142,7 @@ Result<Config> parse_config(std::string_view text, std::string* problem) {
   if (!out.mini.image.empty() && out.kubernetes.has_value() == out.mini.root.empty()) {
     return root.wrong("mini", "needs a root disk exactly when there is a kubernetes section");
   }
+  if (!out.mini.bundle.empty() && !out.kubernetes) return root.wrong("mini", "has a bundle that only Kubernetes uses");
   return out;
 }
 

@@ -30,6 +30,7 @@ struct Config {
     int64_t disk_gib = 4;
     std::string image;                 // the UKI; empty: there is no mini section
     std::string root;                  // the root disk that all machines read; empty: the UKI holds everything
+    std::string bundle;                // of cstl bundle create, a disk that all machines read; empty: none
     std::string firmware_code, firmware_vars;
   } mini;
 };

@@ -291,6 +291,11 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                                              in_workspace(absolute_workspace(workspace), config.mini.root),
                                "-device", "virtio-blk-pci,drive=root,serial=cstl-root,romfile="});
   }
+  if (!config.mini.bundle.empty()) {
+    words.insert(words.end(), {"-drive", "if=none,id=bundle,format=raw,readonly=on,file=" +
+                                             in_workspace(absolute_workspace(workspace), config.mini.bundle),
+                               "-device", "virtio-blk-pci,drive=bundle,serial=cstl-bundle,romfile="});
+  }
   return run_program(words, folder, folder + "/qemu.log", kStartMs, mini_folder(workspace));
 }
 

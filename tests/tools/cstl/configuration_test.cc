@@ -44,6 +44,10 @@ TEST_CASE("a cluster configuration for nodes comes out of the kubernetes section
   auto again = ClusterConfig::parse(config->kubernetes->to_json(), &problem);
   CHECK_MESSAGE(again.ok(), problem);
   CHECK(config->kubectl == "kubectl");
+  CHECK(config->mini.bundle.empty());
+  config = parse_config(kBoth + "  bundle: b.tar\n", &problem);
+  REQUIRE_MESSAGE(config.ok(), problem);
+  CHECK(config->mini.bundle == "b.tar");
 }
 
 TEST_CASE("Cilium's values: strict in both directions, for the pods of this cluster, and only where Cilium is wanted") {
@@ -86,6 +90,7 @@ TEST_CASE("a configuration with a fault is refused and the place is named") {
       {"wrong kind", "cstl: state/1\nname: a\nvariant: tpm\nreference_values: r\n", "cstl"},
       {"name with capitals", "cstl: config/1\nname: Demo\nvariant: tpm\nreference_values: r\n", "name"},
       {"unknown variant", "cstl: config/1\nname: a\nvariant: vtpm\nreference_values: r\n", "variant"},
+      {"a bundle without Kubernetes", kGood + "  bundle: b.tar\n", "bundle"},
       {"a second control plane without Kubernetes", kGood + "  control_planes: 2\n", "mini.control_planes"},
       {"more control planes than metadata can name", kBoth + "  control_planes: 8\n", "mini.control_planes"},
       {"workers beyond the bound", kGood + "  workers: 33\n", "mini.workers"},
