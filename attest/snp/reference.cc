@@ -347,6 +347,7 @@ Json Reference::to_json() const {
 Reference Reference::own(const VerifiedReport& verified) {
   const Report& report = verified.report();
   Reference out;
+  out.products = {verified.product()};  // the levels of others do not compare
   out.measurements = {report.measurement};
   out.launch = verified.launch_tcb();
   out.policy.debug = report.policy.debug();

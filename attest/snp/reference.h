@@ -54,8 +54,8 @@ struct Reference {
   static Result<Reference> from_json(const nlohmann::json& value, std::string* problem);
   // Parses back to itself; what equals the default is left out.
   nlohmann::json to_json() const;
-  // What a machine accepts of its peers when it has but its own report: the same launch measurement, key digests,
-  // policy; TCB at least its own launch TCB.
+  // What a machine accepts of its peers when it has but its own report: the same processor, launch measurement, key
+  // digests, policy; TCB at least its own launch TCB.
   static Reference own(const VerifiedReport& report);
 
   // It says which software runs: a launch measurement, or who signed the launch. Without that (and without PCRs) a set

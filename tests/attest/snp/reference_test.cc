@@ -254,3 +254,13 @@ TEST_CASE("a set pins roots of its own, and AMD's otherwise") {
   CHECK(verify_report(chip.sign(report), views(chip.certificates()), reference->verify_policy(kNow), {}, step).code() ==
         Code::snp_chain);
 }
+
+TEST_CASE("what a machine expects of its peers, a processor with other levels does not pass") {
+  SnpChip genoa(Product::genoa), milan(Product::milan);
+  Report own = genoa.report(), peer = milan.report();
+  peer.measurement = own.measurement;
+  peer.launch_tcb = Tcb{0, 127, 127, 127, 255}.raw(Product::milan);
+  std::vector<Claim> claims;
+  CHECK(appraise(verified(genoa, own), Reference::own(verified(genoa, own)), claims) == Code::ok);
+  CHECK(appraise(verified(milan, peer), Reference::own(verified(genoa, own)), claims) == Code::snp_product);
+}
