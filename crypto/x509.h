@@ -31,13 +31,14 @@ struct ChainPolicy {
   int64_t now;             // verifier's clock, Unix seconds; 0: validity windows (also the CRLs') are not checked
   const std::vector<Bytes>* crls = nullptr;  // DER; those of issuers outside the chain are ignored once they parse
   CrlDemand demand = CrlDemand::none;
+  bool self_signed = false;  // what is pinned are roots, none but certificates that their own keys signed
 };
 // `leaf` DER, `others` DER in any order (intermediates and the root). From the leaf up to a certificate whose SPKI hash is
 // pinned: signatures (ECDSA P-256 and P-384; RSA of 2048 to 4096 bits, PKCS#1 v1.5 or PSS; SHA-256, SHA-384, SHA-512),
 // names (byte for byte), basic constraints, path length, key usage, validity, critical extensions (unknown ones are
 // refused; name constraints even if not critical), CRLs. Policies of certification are not read, nor what constrains them
 // without being critical. A pinned root's own signature counts too, so that no bit of a chain may differ; a pinned
-// intermediate's does not. Each certificate is used once, so a hostile set costs at most kMaxChain^2 signatures. The TCG's
+// intermediate's does not, nor that of one whose issuer has another name, unless the policy says `self_signed`. Each certificate is used once, so a hostile set costs at most kMaxChain^2 signatures. The TCG's
 // directoryName-only subject alternative name of endorsement certificates is accepted. Vendors' extensions (SEV-SNP's
 // VCEK, SGX's PCK) are not critical: read them with CertificateView. What a leaf may be used for (extended key usage) is
 // the caller's to judge.

@@ -33,7 +33,7 @@ Status check_chain(const std::vector<Bytes>& certificates, Product product, cons
   if (policy.now <= 0) return fail(Code::certificate_not_yet_valid, "report.clock");
   const Roots& roots = policy.roots.of[static_cast<size_t>(product)];
   ChainPolicy chain{roots.hashes, roots.count, policy.now, policy.crls,
-                    policy.crl_required ? CrlDemand::intermediates : CrlDemand::none};
+                    policy.crl_required ? CrlDemand::intermediates : CrlDemand::none, true};
   std::vector<Bytes> others(certificates.begin() + 1, certificates.end());
   Status verified = verify_chain(certificates[0], others, chain);
   if (verified.ok()) return success();

@@ -15,8 +15,8 @@ Result<P256Point> signing_key(Bytes list, Bytes root_crl, const Trust& trust, Ce
   if (!root || r.remaining() != 0) return fail(Code::tdx_collateral_malformed, "collateral.chain");
   const std::vector<Bytes> others{*root};
   const std::vector<Bytes> crls{root_crl};
-  TRY(check_root(*root));
-  TRY(verify_chain(*leaf, others, ChainPolicy{trust.roots, trust.root_count, trust.now, &crls, CrlDemand::all}));
+  const ChainPolicy policy{trust.roots, trust.root_count, trust.now, &crls, CrlDemand::all, true};
+  TRY(verify_chain(*leaf, others, policy));
   TRY_LET(*leaf_view, CertificateView::parse(*leaf));
   if (common_name(leaf_view->subject) != kTcbSigningName) {
     return fail(Code::tdx_collateral_signature, "collateral.signer_name");

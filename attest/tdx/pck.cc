@@ -119,16 +119,6 @@ std::string_view common_name(Bytes name) {
   return found;
 }
 
-Status check_root(Bytes der) {
-  TRY_LET(CertificateView view, CertificateView::parse(der));
-  TRY_LET(PublicKey key, parse_public_key(view.spki));
-  TRY_LET(SignatureAlgorithm algorithm, parse_signature_algorithm(view.algorithm, Code::bad_certificate));
-  auto verified = verify_signature(key, algorithm, view.to_be_signed, view.signature);
-  if (!verified)
-    return fail(Code::untrusted_chain, "root.signature", verified.error().origin, verified.error().foreign);
-  return success();
-}
-
 Result<PckChain> PckChain::decode(Bytes pem) {
   constexpr size_t kCertificates = 3;
   if (pem.size() > kMaxPckChain) return fail(Code::tdx_pck_chain, "pck.chain_size");

@@ -46,10 +46,6 @@ constexpr std::string_view kPlatformCaName =
 constexpr std::string_view kProcessorCaName = "Intel SGX PCK Processor CA";
 constexpr std::string_view kTcbSigningName = "Intel SGX TCB Signing";
 
-// The root that a chain brings is signed by itself, so that no byte of it is left unsigned (the pin covers its key
-// only). Errors: untrusted_chain, bad_certificate.
-Status check_root(Bytes der);
-
 // 1.2.840.113741.1.13.1 as DER content.
 constexpr std::array<uint8_t, 9> kSgxExtension{0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01};
 
