@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "attest/reference_members.h"
+
 namespace cstl::snp {
 
 namespace {
@@ -59,26 +61,6 @@ constexpr Level kLevels[] = {{"fmc", &Tcb::fmc}, {"bootloader", &Tcb::bootloader
                              {"snp", &Tcb::snp}, {"microcode", &Tcb::microcode}};
 
 // --- JSON ----------------------------------------------------------------------------------------------------------
-template <typename T>
-Status read_list(const JsonObject& object, const char* name, size_t max, std::vector<T>* out,
-                 Status (*read)(const std::string& text, T* value)) {
-  if (!object.has(name)) return success();
-  TRY_LET(const Json* list, object.member(name));
-  if (!list->is_array() || list->empty()) return object.wrong(name, "is not a list with values");
-  if (list->size() > max) return object.wrong(name, "has too many values");
-  for (const Json& item : *list) {
-    const std::string* text = item.get_ptr<const std::string*>();
-    T value{};
-    if (text == nullptr || !read(*text, &value).ok()) return object.wrong(name, "holds a value of another form");
-    if (std::find(out->begin(), out->end(), value) != out->end()) return object.wrong(name, "holds a value twice");
-    out->push_back(value);
-  }
-  return success();
-}
-
-template <typename T>
-Status hex_item(const std::string& text, T* value) { return from_hex(text, *value); }
-
 Status product_item(const std::string& text, Product* value) {
   *value = product_from(text);
   return *value != Product::unknown && text == product_name(*value) ? success()
@@ -89,14 +71,6 @@ Status provider_item(const std::string& text, std::string* value) {
   *value = text;
   bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   return plain && !text.empty() && text.size() <= kMaxProvider ? success() : Status(fail(Code::bad_value, "provider"));
-}
-
-Status read_bool(const JsonObject& object, const char* name, bool* value) {
-  if (!object.has(name)) return success();
-  TRY_LET(const Json* member, object.member(name));
-  if (!member->is_boolean()) return object.wrong(name, "is not true or false");
-  *value = member->get<bool>();
-  return success();
 }
 
 Status read_tcb(const Json& tcb, std::string* problem, Reference* out) {
@@ -152,14 +126,6 @@ Status read_platform(const Json& value, std::string* problem, Reference::Platfor
   TRY(object.members({"smt", "ecc", "tsme", "alias_check", "rapl_disabled", "ciphertext_hiding"}));
   for (const PlatformFlag& flag : kPlatform) TRY(read_bool(object, flag.name, &(out->*flag.value)));
   return success();
-}
-
-template <typename T>
-void write_list(Json* out, const char* name, const std::vector<T>& list) {
-  if (list.empty()) return;
-  Json values = Json::array();
-  for (const T& item : list) values.push_back(to_hex(item));
-  (*out)[name] = std::move(values);
 }
 
 std::string abi_text(const Reference::Policy& policy) {
@@ -285,13 +251,13 @@ Result<Reference> Reference::from_json(const Json& value, std::string* problem) 
   JsonObject object(value, Code::reference_malformed, "snp.", problem);
   TRY(object.members({"roots", "crl", "products", "measurements", "tcb", "policy", "platform", "vmpl", "guest_svn",
                       "host_data", "family_ids", "image_ids", "id_keys", "author_keys", "chips", "providers"}));
-  TRY(read_list(object, "roots", kMaxExpected, &out.roots, hex_item));
+  TRY(read_list(object, "roots", kMaxExpected, &out.roots));
   if (object.has("crl")) {
     TRY(object.literal("crl", "required"));
     out.crl_required = true;
   }
   TRY(read_list(object, "products", kProducts, &out.products, product_item));
-  TRY(read_list(object, "measurements", kMaxExpected, &out.measurements, hex_item));
+  TRY(read_list(object, "measurements", kMaxExpected, &out.measurements));
   if (object.has("tcb")) TRY(read_tcb(**object.member("tcb"), problem, &out));
   if (object.has("policy")) TRY(read_policy(**object.member("policy"), problem, &out.policy));
   if (object.has("platform")) TRY(read_platform(**object.member("platform"), problem, &out.platform));
@@ -299,12 +265,12 @@ Result<Reference> Reference::from_json(const Json& value, std::string* problem) 
   out.vmpl = static_cast<uint8_t>(vmpl);
   TRY_LET(int64_t guest_svn, object.number("guest_svn", 0, 0, UINT32_MAX));
   out.guest_svn = static_cast<uint32_t>(guest_svn);
-  TRY(read_list(object, "host_data", kMaxExpected, &out.host_data, hex_item));
-  TRY(read_list(object, "family_ids", kMaxExpected, &out.family_ids, hex_item));
-  TRY(read_list(object, "image_ids", kMaxExpected, &out.image_ids, hex_item));
-  TRY(read_list(object, "id_keys", kMaxExpected, &out.id_keys, hex_item));
-  TRY(read_list(object, "author_keys", kMaxExpected, &out.author_keys, hex_item));
-  TRY(read_list(object, "chips", kMaxChips, &out.chips, hex_item));
+  TRY(read_list(object, "host_data", kMaxExpected, &out.host_data));
+  TRY(read_list(object, "family_ids", kMaxExpected, &out.family_ids));
+  TRY(read_list(object, "image_ids", kMaxExpected, &out.image_ids));
+  TRY(read_list(object, "id_keys", kMaxExpected, &out.id_keys));
+  TRY(read_list(object, "author_keys", kMaxExpected, &out.author_keys));
+  TRY(read_list(object, "chips", kMaxChips, &out.chips));
   TRY(read_list(object, "providers", kMaxExpected, &out.providers, provider_item));
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attest/reference_members.h"
 #include "attest/roots.h"
 
 namespace cstl::tdx {
@@ -47,30 +48,6 @@ constexpr Minimum kMinimums[] = {{"pce_svn", &Reference::pce_svn}, {"qe_svn", &R
 bool plain(std::string_view text) {
   return text.size() <= kMaxComponentName &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-}
-
-template <typename T>
-Status read_list(const JsonObject& object, const char* name, size_t max, std::vector<T>* out) {
-  if (!object.has(name)) return success();
-  TRY_LET(const Json* list, object.member(name));
-  if (!list->is_array() || list->empty()) return object.wrong(name, "is not a list with values");
-  if (list->size() > max) return object.wrong(name, "has too many values");
-  for (const Json& item : *list) {
-    const std::string* text = item.get_ptr<const std::string*>();
-    T value{};
-    if (text == nullptr || !from_hex(*text, value).ok()) return object.wrong(name, "holds a value of another form");
-    if (std::find(out->begin(), out->end(), value) != out->end()) return object.wrong(name, "holds a value twice");
-    out->push_back(value);
-  }
-  return success();
-}
-
-Status read_bool(const JsonObject& object, const char* name, bool* value) {
-  if (!object.has(name)) return success();
-  TRY_LET(const Json* member, object.member(name));
-  if (!member->is_boolean()) return object.wrong(name, "is not true or false");
-  *value = member->get<bool>();
-  return success();
 }
 
 Status read_statuses(const JsonObject& object, TcbStatusSet* out) {
@@ -138,13 +115,6 @@ Status read_rtmrs(const JsonObject& object, std::string* problem, Reference* out
   return success();
 }
 
-template <typename T>
-Json hex_list(const std::vector<T>& values) {
-  Json list = Json::array();
-  for (const T& value : values) list.push_back(to_hex(value));
-  return list;
-}
-
 std::array<uint8_t, 8> big_endian(uint64_t value) {
   std::array<uint8_t, 8> out{};
   for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<uint8_t>(value >> (8 * (out.size() - 1 - i)));
@@ -153,7 +123,7 @@ std::array<uint8_t, 8> big_endian(uint64_t value) {
 
 Json write_rtmr(const RtmrReference& rtmr) {
   Json out = Json::object();
-  out["expected"] = hex_list(rtmr.expected);
+  write_list(&out, "expected", rtmr.expected);
   out["enforce"] = rtmr.enforce;
   if (!rtmr.component.empty()) out["component"] = rtmr.component;
   for (const RtmrEvent& event : rtmr.events) {
@@ -208,13 +178,9 @@ Result<Reference> Reference::from_json(const Json& value, std::string* problem) 
 Json Reference::to_json() const {
   const Reference standard;
   Json out = Json::object();
-  for (const auto& list : kDigests) {
-    if (!(this->*list.values).empty()) out[list.name] = hex_list(this->*list.values);
-  }
-  for (const auto& list : kHashes) {
-    if (!(this->*list.values).empty()) out[list.name] = hex_list(this->*list.values);
-  }
-  if (!qe_vendors.empty()) out["qe_vendors"] = hex_list(qe_vendors);
+  for (const auto& list : kDigests) write_list(&out, list.name, this->*list.values);
+  for (const auto& list : kHashes) write_list(&out, list.name, this->*list.values);
+  write_list(&out, "qe_vendors", qe_vendors);
   if (!collateral_required) out["collateral_required"] = false;
   if (statuses != standard.statuses) {
     Json list = Json::array();
