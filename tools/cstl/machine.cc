@@ -116,8 +116,7 @@ Result<Digest32> init_secret_hash(const std::string& workspace) {
 }
 
 // The first control plane waits for init; everyone else joins through the control planes.
-Status write_metadata(const std::string& workspace, const Config& config, const Machine& machine,
-                      const std::vector<Machine>& all) {
+Status write_metadata(const std::string& workspace, const Machine& machine, const std::vector<Machine>& all) {
   json join = json::array();
   const Machine* first = nullptr;
   for (const Machine& other : all) {
@@ -128,7 +127,7 @@ Status write_metadata(const std::string& workspace, const Config& config, const 
   json metadata = {{"cstl", "metadata/1"},
                    {"name", machine.name},
                    {"role", role_name(machine.role)},
-                   {"variant", variant_name(config.variant)},
+                   {"variant", variant_name(machine.variant)},
                    {"network", {{"address", machine.address() + "/24"}, {"gateway", "10.0.2.2"}, {"dns", json::array({"10.0.2.3"})}}},
                    {"join", join}};
   if (first != nullptr && first->name == machine.name) {
@@ -169,13 +168,16 @@ Result<std::vector<Machine>> load_machines(const std::string& workspace, std::st
   if (!document.is_array()) return fail(Code::workspace, "machines.kind");
   for (const json& element : document) {
     JsonObject entry(element, Code::workspace, "machines.", problem);
-    TRY(entry.members({"name", "role", "image", "untrusted", "number", "init", "join", "verify", "recover", "api"}));
+    TRY(entry.members({"name", "role", "image", "variant", "untrusted", "number", "init", "join", "verify", "recover",
+                        "api"}));
     Machine machine;
     TRY_LET(machine.name, entry.text("name", kMaxNodeName));
     if (!valid_node_name(machine.name)) return entry.wrong("name", "is no machine's name");
     TRY_LET(std::string_view role, entry.text("role", 32));
     TRY_LET(machine.role, role_from_name(role));
     TRY_LET(machine.image, entry.text("image", PATH_MAX));
+    TRY_LET(std::string_view variant, entry.text("variant", 32));
+    TRY_LET(machine.variant, variant_from_name(variant));
     machine.untrusted = entry.has("untrusted") && element["untrusted"] == true;
     TRY_LET(machine.number, entry.number("number", 0, 0, kMaxMachines - 1));
     auto port = [&](const char* name) { return entry.number(name, 0, 1, 65535); };
@@ -194,14 +196,15 @@ Status store_machines(const std::string& workspace, const std::vector<Machine>& 
   json document = json::array();
   for (const Machine& machine : machines) {
     document.push_back({{"name", machine.name}, {"role", role_name(machine.role)}, {"image", machine.image},
-                        {"untrusted", machine.untrusted}, {"number", machine.number}, {"init", machine.init},
+                        {"variant", variant_name(machine.variant)}, {"untrusted", machine.untrusted},
+                        {"number", machine.number}, {"init", machine.init},
                         {"join", machine.join}, {"verify", machine.verify}, {"recover", machine.recover},
                         {"api", machine.api}});
   }
   return write_file_durably(machines_path(workspace).c_str(), document.dump(2) + "\n");
 }
 
-Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image,
+Result<Machine> plan_machine(const std::string& name, Role role, Variant variant, const std::string& image,
                              const std::vector<Machine>& others) {
   Machine machine;
   auto taken = [&](int64_t number) {
@@ -211,6 +214,7 @@ Result<Machine> plan_machine(const std::string& name, Role role, const std::stri
   if (machine.number >= kMaxMachines) return fail(Code::no_space, "machine.number");
   machine.name = name;
   machine.role = role;
+  machine.variant = variant;
   machine.image = image;
   TRY_LET(machine.init, free_port());
   TRY_LET(machine.join, free_port());
@@ -220,12 +224,24 @@ Result<Machine> plan_machine(const std::string& name, Role role, const std::stri
   return machine;
 }
 
+Status adopt_tpm(const std::string& workspace, const Machine& machine, const std::string& from, std::string* problem) {
+  const std::string folder = folder_of(workspace, machine), making = folder + "/tpm.new";
+  *problem = from + "/tpm2-00.permall is missing";
+  if (!exists(from + "/tpm2-00.permall")) return fail(Code::not_found, "machine.tpm");
+  *problem = folder + "/tpm";
+  if (exists(folder + "/tpm")) return fail(Code::exists, "machine.tpm");
+  TRY(make_folders(making));
+  TRY(run_program({"cp", "-R", "--", from + "/.", making}, folder, folder + "/swtpm.log", kPrepareMs));
+  if (rename(making.c_str(), (folder + "/tpm").c_str()) != 0) return fail_errno("machine.tpm");
+  return success();
+}
+
 Status prepare_machine(const std::string& workspace, const Config& config, const Machine& machine,
                        const std::vector<Machine>& all, std::string* problem) {
   std::string folder = folder_of(workspace, machine);
   *problem = folder;
   TRY(make_folders(folder));
-  if (!exists(folder + "/tpm")) {
+  if (has_tpm(machine.variant) && !exists(folder + "/tpm")) {
     *problem = folder + "/swtpm.log";
     TRY(make_tpm(workspace, folder));
   }
@@ -236,7 +252,7 @@ Status prepare_machine(const std::string& workspace, const Config& config, const
   *problem = folder + "/state.img";
   if (!exists(folder + "/state.img")) TRY(sparse_file(folder + "/state.img", config.mini.disk_gib * kGib));
   *problem = folder + "/metadata.json";
-  return write_metadata(workspace, config, machine, all);
+  return write_metadata(workspace, machine, all);
 }
 
 Acceleration probe_acceleration(const std::string& workspace, const Config& config) {
@@ -261,11 +277,13 @@ Acceleration probe_acceleration(const std::string& workspace, const Config& conf
 Status start_machine(const std::string& workspace, const Config& config, const Machine& machine, Acceleration how,
                      std::string* problem) {
   std::string folder = folder_of(workspace, machine);
-  *problem = folder + "/swtpm.log";
-  TRY(run_program({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + folder + "/tpm", "--ctrl",
-                   "type=unixio,path=swtpm.sock", "--terminate", "--daemon", "--pid", "file=" + folder + "/swtpm.pid",
-                   "--log", "file=" + folder + "/swtpm.log,level=1"},
-                  folder, folder + "/swtpm.log", kStartMs));
+  if (has_tpm(machine.variant)) {
+    *problem = folder + "/swtpm.log";
+    TRY(run_program({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + folder + "/tpm", "--ctrl",
+                     "type=unixio,path=swtpm.sock", "--terminate", "--daemon", "--pid", "file=" + folder + "/swtpm.pid",
+                     "--log", "file=" + folder + "/swtpm.log,level=1"},
+                    folder, folder + "/swtpm.log", kStartMs));
+  }
   *problem = folder + "/qemu.log";
   auto words = qemu_words(in_workspace(absolute_workspace(workspace), config.mini.firmware_code),
                           machine.role == Role::control_plane ? config.mini.control_plane : config.mini.worker, how);
@@ -279,13 +297,15 @@ Status start_machine(const std::string& workspace, const Config& config, const M
                 "-device", "virtio-blk-pci,drive=esp,bootindex=1,romfile=",
                 "-drive", "if=none,id=state,format=raw,cache=unsafe,discard=unmap,file=state.img",
                 "-device", "virtio-blk-pci,drive=state,serial=cstl-state,romfile=",
-                "-chardev", "socket,id=tpm,path=swtpm.sock", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
-                "-device", "tpm-crb,tpmdev=tpm0",
                 "-netdev", "dgram,id=net," + lan_port(machine.name),
                 "-device", std::string("virtio-net-pci,netdev=net,romfile=,mac=") + mac, "-device", "virtio-rng-pci,romfile=",
                 "-fw_cfg", "name=opt/cstl/metadata,file=metadata.json",
                 "-chardev", "file,id=console,path=serial.log,append=on", "-serial", "chardev:console",
                 "-daemonize", "-pidfile", "qemu.pid"});
+  if (has_tpm(machine.variant)) {
+    words.insert(words.end(), {"-chardev", "socket,id=tpm,path=swtpm.sock", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
+                               "-device", "tpm-crb,tpmdev=tpm0"});
+  }
   if (!config.mini.root.empty()) {
     words.insert(words.end(), {"-drive", "if=none,id=root,format=raw,readonly=on,file=" +
                                              in_workspace(absolute_workspace(workspace), config.mini.root),

@@ -15,6 +15,7 @@ constexpr int64_t kMaxMachines = 200;
 struct Machine {
   std::string name;
   Role role = Role::worker;
+  Variant variant = Variant::qemu_vtpm;  // what its metadata say that it is; one with a TPM gets one
   std::string image;       // the UKI that it boots
   bool untrusted = false;  // added by hand to try something: not part of the cluster's records
   int64_t number = 0;      // 0..kMaxMachines-1: decides its address and MAC address; not used twice
@@ -34,8 +35,13 @@ Result<std::vector<Machine>> load_machines(const std::string& workspace, std::st
 Status store_machines(const std::string& workspace, const std::vector<Machine>& machines);
 
 // A new machine: free ports and an address that none of `others` has. Errors: io, no_space (the LAN is full).
-Result<Machine> plan_machine(const std::string& name, Role role, const std::string& image,
+Result<Machine> plan_machine(const std::string& name, Role role, Variant variant, const std::string& image,
                              const std::vector<Machine>& others);
+
+// Gives a machine that was never prepared a copy of this state of a software TPM (swtpm's --tpmstate) instead of a new one:
+// what a cloud would have in it is then there. Errors: not_found (there is no such state), exists (it has a TPM), and those of
+// copying; `problem` names the place.
+Status adopt_tpm(const std::string& workspace, const Machine& machine, const std::string& from, std::string* problem);
 
 // Makes what is missing in its folder: TPM state, firmware variables, ESP, state disk, metadata. Idempotent; the TPM and
 // the state disk of an existing machine are kept. `problem` names the log to read.

@@ -144,8 +144,17 @@ int add(const Context& context, const Config& config, const std::string& name) {
   auto role = role_from_name(context.arguments.get("role", "worker"));
   if (!role.ok()) return failure(context, "mini add", fail(Code::usage, "mini.role"), "--role control-plane|worker");
   std::string image = in_workspace(context.workspace, context.arguments.get("image", config.mini.image));
-  auto machine = plan_machine(name, *role, image, *machines);
+  auto variant = variant_from_name(context.arguments.get("variant", variant_name(config.variant)));
+  if (!variant.ok()) return failure(context, "mini add", fail(Code::usage, "mini.variant"), "--variant is unknown");
+  auto machine = plan_machine(name, *role, *variant, image, *machines);
   if (!machine.ok()) return failure(context, "mini add", machine.error());
+  if (context.arguments.has("tpm")) {
+    problem = "this variant has no TPM";
+    if (!has_tpm(*variant)) return failure(context, "mini add", fail(Code::usage, "mini.tpm"), problem);
+    const std::string from = in_workspace(absolute_workspace(context.workspace), context.arguments.get("tpm"));
+    Status adopted = adopt_tpm(context.workspace, *machine, from, &problem);
+    if (!adopted.ok()) return failure(context, "mini add --tpm", adopted.error(), problem);
+  }
   machine->untrusted = context.arguments.has("untrusted");
   machines->push_back(*machine);
   if (Status stored = store_machines(context.workspace, *machines); !stored.ok()) {
@@ -207,13 +216,14 @@ const Command kMini = {
     "  down [--keep]                          stop them and remove their files (or keep these)\n"
     "  status                                 what runs, and what it waits for\n"
     "  start NAME… | kill NAME…               switch machines on; cut their power (stop is another word for it)\n"
-    "  add NAME [--role ROLE] [--image FILE] [--untrusted]   one more machine\n"
+    "  add NAME [--role ROLE] [--image FILE] [--untrusted] [--variant VARIANT] [--tpm FOLDER]\n"
+    "                                         one more machine; of another variant, with a copy of a software TPM's state\n"
     "  remove NAME                            cut its power and remove its disk and its TPM\n"
     "  capture FILE | capture --stop          write what crosses the machines' network, as pcap\n"
     "\nFiles lie in cstl-mini/NAME/: serial.log is the machine's console. KVM is used where it really works,\n"
     "software emulation otherwise.\n",
     {"boot-only", "keep", "stop", "untrusted"},
-    {"timeout", "role", "image", "endpoint", "init-secret-file", "reference-values"},
+    {"timeout", "role", "image", "variant", "tpm", "endpoint", "init-secret-file", "reference-values"},
     run};
 
 }  // namespace cstl::cli

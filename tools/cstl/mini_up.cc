@@ -71,7 +71,7 @@ Result<std::vector<Machine>> plan_all(const Context& context, const Config& conf
     for (int i = 0; i < count; ++i) {
       std::string name = std::string(prefix) + "-" + std::to_string(i);
       if (find_machine(machines, name) != nullptr) continue;
-      TRY_LET(Machine machine, plan_machine(name, role, image, machines));
+      TRY_LET(Machine machine, plan_machine(name, role, config.variant, image, machines));
       machines.push_back(machine);
     }
     return success();
