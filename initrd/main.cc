@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "attest/tpm/device.h"
+#include "attest/platform/platform.h"
 #include "crypto/base/log.h"
 #include "crypto/hash.h"
 #include "initrd/cgroups.h"
@@ -31,7 +31,6 @@
 namespace cstl {
 namespace {
 
-constexpr uint32_t kClusterPcrIndex = 15;
 constexpr int kTpmWaitMs = 15000;
 
 struct Boot {
@@ -68,6 +67,7 @@ void module_refused(const std::string& path, const Error& error) {
 
 Status load_drivers(Boot&) {
   TRY_LET(const ModuleCount count, load_modules(kModuleList, module_refused));
+  mount_configfs();
   log_info("modules.loaded", {{"loaded", int64_t{count.loaded}}, {"not_needed", int64_t{count.absent}}});
   start_luks();
   return crypto_start();
@@ -93,7 +93,10 @@ Status start_network(Boot& boot) {
   return success();
 }
 
-Status find_tpm(Boot&) { return wait_for_node(kTpmDevice, kTpmWaitMs, Code::tpm_missing); }
+Status find_tpm(Boot& boot) {
+  if (!has_tpm(boot.metadata.variant)) return success();
+  return wait_for_node(kTpmDevice, kTpmWaitMs, Code::tpm_missing);
+}
 
 Status open_root(Boot& boot) {
   if (!boot.options.roothash) return success();
@@ -139,12 +142,11 @@ Status find_disk(Boot& boot) {
   return success();
 }
 
-// Extends PCR 15 with the clusterID: from here on the machine is inside, and says so to everyone.
-Status enter_cluster(const Digest32& cluster_id) {
-  TRY_LET(const auto device, tpm::Device::open(kTpmDevice));
-  TRY_LET(const auto pcrs, device->read_pcrs());
-  if (!equal(pcrs[kClusterPcrIndex], Digest32{})) return fail(Code::pcr_not_zero, "pcr15.before");
-  return device->pcr_event(kClusterPcrIndex, cluster_id);
+// Extends the cluster's register with the clusterID: from here on the machine is inside, and says so to everyone.
+// `variant` is the disk's: its services will show the same register.
+Status enter_cluster(Variant variant, const Digest32& cluster_id) {
+  TRY_LET(const auto platform, Platform::open(variant, PlatformPaths()));
+  return platform->enter_cluster(cluster_id);
 }
 
 Status unlock_disk(Boot& boot) {
@@ -157,7 +159,7 @@ Status unlock_disk(Boot& boot) {
     race.answer(offer, node.code());
     if (node.ok()) {
       log_info("disk.unlocked", {{"disk", uuid_text(disk.uuid())}, {"cluster", to_hex(node->cluster_id)}});
-      return enter_cluster(node->cluster_id);
+      return enter_cluster(node->variant, node->cluster_id);
     }
     log_error("disk.still_locked", node.error());
   }
@@ -203,7 +205,7 @@ struct Step {
 };
 
 constexpr Step kSteps[] = {
-    {"prepare", prepare}, {"modules", load_drivers}, {"tpm", find_tpm},       {"metadata", read_metadata},
+    {"prepare", prepare}, {"modules", load_drivers}, {"metadata", read_metadata}, {"tpm", find_tpm},
     {"network", start_network}, {"root", open_root}, {"disk", find_disk},     {"state", mount_disk},
     {"count", count_boot},      {"programs", choose_programs}, {"node", prepare_node},
 };

@@ -36,6 +36,11 @@ Status mount_early() {
   return success();
 }
 
+void mount_configfs() {
+  // A machine that needs it and lacks it says so when it opens its report device.
+  (void)mount("configfs", "/sys/kernel/config", "configfs", kPlain, nullptr);
+}
+
 Status make_run_folders() {
   if (mkdir("/run/cstl", 0755) != 0 && errno != EEXIST) return fail_errno("run.cstl");
   if (mkdir("/run/cstl/state", 0700) != 0 && errno != EEXIST) return fail_errno("run.cstl.state");

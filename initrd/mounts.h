@@ -13,6 +13,9 @@ namespace cstl {
 // Errors: mount_failed with errno and the site of the file system (mount.proc, …).
 Status mount_early();
 
+// configfs, where the kernel makes TEE reports, if this kernel has it (it may be a module).
+void mount_configfs();
+
 // Makes /run/cstl (0755) and /run/cstl/state (0700). Errors by errno.
 Status make_run_folders();
 

@@ -1,10 +1,11 @@
 // The recovery child of initrd/unlock.h.
 #include <poll.h>
 
-#include "attest/tpm/issue.h"
+#include "attest/platform/platform.h"
 #include "crypto/base/log.h"
 #include "initrd/children.h"
 #include "initrd/unlock.h"
+#include "svc/run/platform_brokers.h"
 #include "svc/run/server.h"
 #include "svc/wire/recover.h"
 
@@ -60,10 +61,10 @@ class Recovery {
 }  // namespace
 
 Status run_recovery(int socket, Variant variant, const Uuid& disk, const P256Point& owner) {
-  TRY_LET(const auto device, tpm::Device::open(kTpmDevice));
-  tpm::IssueConfig issue;
-  issue.variant = variant;
-  TRY_LET(const auto issuer, tpm::Issuer::create(*device, issue));
+  PlatformDevices devices;
+  devices.brokers = platform_brokers(PlatformPaths());
+  TRY_LET(const auto platform, Platform::open(variant, PlatformPaths(), std::move(devices)));
+  TRY_LET(const auto issuer, platform->attester());
   TRY_LET(const auto identity, TlsIdentity::create());
   TRY_LET(Fd listener, listen_tcp(kRecoverListen, 8));
   TRY(confine_self(kUnlockUid, kRecoverySeccomp));

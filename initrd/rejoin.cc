@@ -3,11 +3,12 @@
 #include <map>
 #include <unistd.h>
 
-#include "attest/tpm/issue.h"
+#include "attest/platform/platform.h"
 #include "boot/join/client.h"
 #include "crypto/base/log.h"
 #include "initrd/children.h"
 #include "initrd/unlock.h"
+#include "svc/run/platform_brokers.h"
 
 namespace cstl {
 namespace {
@@ -19,14 +20,13 @@ constexpr int kSayAgain = 20;  // rounds
 }  // namespace
 
 Status run_rejoin(int socket, const Metadata& metadata, const Uuid& disk) {
-  TRY_LET(const auto device, tpm::Device::open(kTpmDevice));
-  tpm::IssueConfig config;
-  config.variant = metadata.variant;
-  TRY_LET(const auto issuer, tpm::Issuer::create(*device, config));
+  PlatformDevices devices;
+  devices.brokers = platform_brokers(PlatformPaths());
+  TRY_LET(const auto platform, Platform::open(metadata.variant, PlatformPaths(), std::move(devices)));
+  TRY_LET(const auto issuer, platform->attester());
   TRY_LET(const auto identity, TlsIdentity::create());
-  TRY_LET(const auto pcrs, device->read_pcrs());
   std::string problem;
-  auto accepted = accepted_from_joinservice(pcrs, metadata.variant, kBakedReferenceValues, time(nullptr), &problem);
+  auto accepted = accepted_from_joinservice(*issuer, kBakedReferenceValues, time(nullptr), &problem);
   if (!accepted) {
     log_error("rejoin.reference_values", accepted.error(), {{"problem", problem}});
     return accepted.error();

@@ -24,7 +24,7 @@ class Source final : public tpm::EvidenceSource {
 
 // The member of a JSON object, a string.
 Result<std::string> text_of(Bytes body, const char* name) {
-  Result<Json> parsed = parse_json(body.text(), kMaxMetadata, 4);
+  Result<Json> parsed = parse_json(body.text(), kMaxMetadataAnswer, 4);
   if (!parsed.ok() || !parsed->is_object()) return fail(Code::metadata_failed, "metadata.json");
   auto at = parsed->find(name);
   if (at == parsed->end() || !at->is_string()) return fail(Code::metadata_failed, "metadata.member");
@@ -60,7 +60,7 @@ Result<std::vector<uint8_t>> certificates_of(MetadataService& metadata) {
 }  // namespace
 
 Result<std::unique_ptr<tpm::EvidenceSource>> open_source(tpm::Device& device, Variant variant, MetadataService& metadata,
-                                                         std::vector<uint8_t> collateral) {
+                                                         const Confine& confine, std::vector<uint8_t> collateral) {
   TRY_LET(std::vector<uint8_t> stored, device.read_nv(kHclIndex, kMaxHcl));
   TRY_LET(HclReport hcl, HclReport::decode(stored));
   if (hcl.kind != (variant == Variant::azure_tdx ? HclKind::tdx : HclKind::snp)) {
@@ -70,10 +70,13 @@ Result<std::unique_ptr<tpm::EvidenceSource>> open_source(tpm::Device& device, Va
   source->runtime_data = hcl.runtime_data.copy();
   source->collateral = std::move(collateral);
   if (variant == Variant::azure_tdx) {
-    TRY_LET(source->report, quote_of(hcl.report, metadata));
+    auto ask = [&] { return quote_of(hcl.report, metadata); };
+    TRY_LET(source->report, work_apart(ask, confine, kMaxTeeReport, "azure.quote"));
   } else {
     source->report = hcl.report.copy();
-    if (auto certificates = certificates_of(metadata); certificates.ok()) source->certificates = std::move(*certificates);
+    auto ask = [&] { return certificates_of(metadata); };
+    auto certificates = work_apart(ask, confine, kMaxCertificateChain, "azure.certificates");
+    if (certificates.ok()) source->certificates = std::move(*certificates);
   }
   return std::unique_ptr<tpm::EvidenceSource>(std::move(source));
 }

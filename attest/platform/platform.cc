@@ -10,6 +10,8 @@
 #include "attest/platform/report_issuer.h"
 #include "attest/platform/sources.h"
 #include "attest/reference/appraise.h"
+#include "attest/tpm/log_file.h"
+#include "attest/tsm/broker.h"
 #include "crypto/base/fd.h"
 #include "crypto/x509.h"
 
@@ -26,11 +28,20 @@ bool on_gcp(Variant v) { return v == Variant::gcp_sev_es || v == Variant::gcp_se
 // Azure's paravisor keeps the device for itself.
 bool has_report_device(Variant v) { return (has_snp(v) || has_tdx(v)) && !on_azure(v); }
 
-Result<std::unique_ptr<tsm::ReportDevice>> kernel_device(Variant variant, const PlatformPaths& paths) {
+Result<std::unique_ptr<tsm::ReportDevice>> kernel_device(Variant variant, const PlatformPaths& paths, unsigned owner) {
   const bool snp = has_snp(variant);
-  auto device = tsm::open_configfs(paths.configfs, snp ? tsm::kSevProvider : tsm::kTdxProvider);
+  auto device = tsm::open_configfs(paths.configfs, snp ? tsm::kSevProvider : tsm::kTdxProvider, owner);
   if (device.ok() || !snp || device.code() != Code::tee_missing) return device;
   return tsm::open_sev_guest(paths.sev_guest);
+}
+
+// What a machine may have: an empty name, or no such file, is none.
+template <typename Read>
+Result<std::vector<uint8_t>> read_if_there(const std::string& path, Read read) {
+  if (path.empty()) return std::vector<uint8_t>();
+  Result<std::vector<uint8_t>> bytes = read(path.c_str());
+  if (bytes.code() == Code::not_found) return std::vector<uint8_t>();
+  return bytes;
 }
 
 bool zeros(const std::vector<uint8_t>& value) {
@@ -74,8 +85,10 @@ struct Platform::State {
   std::unique_ptr<tsm::ReportDevice> reports;
   std::unique_ptr<tpm::EvidenceSource> source;
   aws::Documents documents;
+  Confine confine_metadata;
   std::function<Result<Digest48>(const Digest48*)> rtmr3;
   std::vector<uint8_t> collateral, ccel;
+  std::vector<uint8_t> asserted;  // sev-snp: as last read here; evidence has this, for a confined process has no path
 
   Result<std::vector<uint8_t>> read_register() {
     if (tpm) {
@@ -83,7 +96,10 @@ struct Platform::State {
       if (!pcrs.ok()) return pcrs.error();
       return Bytes((*pcrs)[kClusterPcr]).copy();
     }
-    if (!has_tdx(variant)) return read_asserted(paths.cluster_register);
+    if (!has_tdx(variant)) {
+      TRY_LET(asserted, read_asserted(paths.cluster_register));
+      return asserted;
+    }
     TRY_LET(Digest48 value, rtmr3(nullptr));
     return Bytes(value).copy();
   }
@@ -136,26 +152,34 @@ Result<std::unique_ptr<Platform>> Platform::open(Variant variant, const Platform
   s.paths = paths;
   s.documents = std::move(devices.documents);
   s.rtmr3 = std::move(devices.rtmr3);
+  s.confine_metadata = devices.brokers.metadata;
   if (!s.rtmr3) s.rtmr3 = [path = paths.rtmr3](const Digest48* event) { return kernel_rtmr(path, event); };
+  // First, so that a broker's process never has the TPM.
+  if (has_report_device(variant)) {
+    const Brokers& brokers = devices.brokers;
+    auto open = [&] { return devices.reports ? devices.reports(variant) : kernel_device(variant, paths, brokers.uid); };
+    TRY_LET(s.reports, brokers.reports ? tsm::open_apart(open, brokers.reports) : open());
+  }
   if (has_tpm(variant)) {
     TRY_LET(s.tpm, tpm::Device::open(paths.tpm));
   }
-  if (has_report_device(variant)) {
-    TRY_LET(s.reports, devices.reports ? devices.reports(variant) : kernel_device(variant, paths));
+  TRY_LET(s.collateral, read_if_there(paths.collateral, [](const char* path) {
+            return read_file(path, kMaxTeeCollateral);
+          }));
+  if (!s.tpm && has_tdx(variant)) {
+    TRY_LET(s.ccel, read_if_there(paths.ccel, [](const char* path) {
+              return tpm::read_log_file(path, tpm::kCcLog, kMaxCcel);
+            }));
   }
-  if (!paths.collateral.empty()) {
-    TRY_LET(s.collateral, read_file(paths.collateral.c_str(), kMaxTeeCollateral));
-  }
-  if (!s.tpm && has_tdx(variant) && !paths.ccel.empty()) {
-    auto ccel = read_file(paths.ccel.c_str(), kMaxCcel);
-    if (!ccel.ok() && ccel.code() != Code::not_found) return ccel.error();
-    if (ccel.ok()) s.ccel = std::move(*ccel);
+  if (!s.tpm && has_snp(variant)) {
+    TRY_LET(s.asserted, read_asserted(paths.cluster_register));
   }
   return out;
 }
 
 Variant Platform::variant() const { return state_->variant; }
 tpm::Device* Platform::tpm() { return state_->tpm.get(); }
+int Platform::lifeline() const { return state_->reports ? state_->reports->lifeline() : -1; }
 
 Result<std::unique_ptr<LocalAttester>> Platform::attester() {
   State& s = *state_;
@@ -166,7 +190,7 @@ Result<std::unique_ptr<LocalAttester>> Platform::attester() {
   if (s.tpm) TRY(s.choose_ak(config, sources));
   if (s.variant == Variant::azure_sev_snp || s.variant == Variant::azure_tdx) {
     std::unique_ptr<MetadataService> metadata = http_metadata(s.paths.metadata);
-    TRY_LET(auto azure, azure::open_source(*s.tpm, s.variant, *metadata, s.collateral));
+    TRY_LET(auto azure, azure::open_source(*s.tpm, s.variant, *metadata, s.confine_metadata, s.collateral));
     sources.push_back(std::move(azure));
   }
   if (ak_root_of(s.variant) == AkRoot::document) {
@@ -175,7 +199,7 @@ Result<std::unique_ptr<LocalAttester>> Platform::attester() {
   if (s.reports && has_tdx(s.variant)) sources.push_back(tdx_source(*s.reports, s.ccel, s.collateral));
   if (s.reports && has_snp(s.variant)) {
     RegisterReader reader;
-    if (!s.tpm) reader = [path = s.paths.cluster_register] { return read_asserted(path); };
+    if (!s.tpm) reader = [&s]() -> Result<std::vector<uint8_t>> { return s.asserted; };
     sources.push_back(snp_source(*s.reports, std::move(reader), s.collateral));
   }
   s.source = all_of(std::move(sources));

@@ -68,10 +68,10 @@ Result<Admission> Admission::from_ticket(const JoinTicket& ticket, const Metadat
   return out;
 }
 
-Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, tpm::Device& device,
+Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, Platform& platform,
                      Monitor& monitor, const Progress& progress, const std::function<Status()>& before_seal) {
   progress("taking the node lock");
-  TRY(lock.take(device, admission.node.cluster_id));
+  TRY(lock.take(platform, admission.node.cluster_id));
   if (admission.master && !admission.node.kubernetes) {
     progress("writing the control plane's records");
     TRY(write_control_plane_store(admission, places));

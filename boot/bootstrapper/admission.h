@@ -50,7 +50,7 @@ using Progress = std::function<void(std::string_view step)>;
 // cut before it leaves a disk that the next boot formats anew, since only its random passphrase opened it; after it, a
 // sealed disk with everything on it. `progress` is told each step before it starts; on error the last one told is the one
 // that failed. Errors: those of each step.
-Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, tpm::Device& device,
+Status enter_cluster(const Admission& admission, const Places& places, NodeLock& lock, Platform& platform,
                      Monitor& monitor, const Progress& progress, const std::function<Status()>& before_seal = {});
 
 // The files of keyservice and joinservice, owned by their users, folders included, all durable. Errors: io, no_space.

@@ -4,7 +4,7 @@
 #include <ctime>
 #include <unistd.h>
 
-#include "attest/tpm/issue.h"
+#include "attest/platform/platform.h"
 #include "boot/kubernetes/command.h"
 #include "boot/kubernetes/init.h"
 #include "boot/kubernetes/join.h"
@@ -30,17 +30,14 @@ Status store_wireguard_key(const NodeKeys& keys, const Places& places) {
 
 // The owner's reference values must admit this machine too: with which set and identity goes into its record.
 Result<kubernetes::FirstNode> judge_self(const Admission& admission, const Metadata& metadata, const Settings& settings,
-                                         const NodeKeys& keys, tpm::Device& device, const kubernetes::Report& report) {
+                                         const NodeKeys& keys, Platform& platform, const kubernetes::Report& report) {
   kubernetes::FirstNode out;
   out.node = admission.node;
   out.disk = settings.disk;
   out.address = metadata.address.address;
   out.wireguard_key = keys.offer.wireguard_key;
   out.now = time(nullptr);
-  tpm::IssueConfig issue;
-  issue.variant = metadata.variant;
-  issue.event_log = settings.services.event_log;
-  TRY_LET(auto issuer, tpm::Issuer::create(device, issue));
+  TRY_LET(auto issuer, platform.attester());
   Digest32 nonce{};
   TRY(random_bytes(nonce));
   TRY_LET(EvidenceList evidence, issuer->sign({nonce}));
@@ -62,14 +59,14 @@ Result<kubernetes::FirstNode> judge_self(const Admission& admission, const Metad
 }
 
 Result<SecretBuffer> enter_by_init(const Admission& admission, const Metadata& metadata, const Settings& settings,
-                                   const NodeKeys& keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
+                                   const NodeKeys& keys, NodeLock& lock, Platform& platform, Monitor& monitor,
                                    const kubernetes::Report& report, const std::function<Status()>& still_wanted) {
   report.step("comparing this machine with the reference values");
-  TRY_LET(kubernetes::FirstNode first, judge_self(admission, metadata, settings, keys, device, report));
+  TRY_LET(kubernetes::FirstNode first, judge_self(admission, metadata, settings, keys, platform, report));
   TRY_LET(ClusterConfig cluster, ClusterConfig::parse(admission.cluster, nullptr));
   SecretBuffer kubeconfig(0);
   const std::string state_file = settings.places.kubernetes_state();
-  Status entered = enter_cluster(admission, settings.places, lock, device, monitor, report.step, [&]() -> Status {
+  Status entered = enter_cluster(admission, settings.places, lock, platform, monitor, report.step, [&]() -> Status {
     TRY(store_wireguard_key(keys, settings.places));
     kubernetes::InitPlan plan{cluster, first, *admission.master, admission.reference_values, state_file};
     TRY_LET(kubeconfig, kubernetes::set_up_control_plane(plan, monitor, report));
@@ -81,12 +78,12 @@ Result<SecretBuffer> enter_by_init(const Admission& admission, const Metadata& m
 }
 
 Result<SecretBuffer> enter_by_ticket(const Admission& admission, const Metadata& metadata, const Settings& settings,
-                                     const NodeKeys& keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
+                                     const NodeKeys& keys, NodeLock& lock, Platform& platform, Monitor& monitor,
                                      const kubernetes::Report& report) {
   TRY_LET(JoinTicket ticket, JoinTicket::decode(admission.ticket->declassify()));
   if (!ticket.kubernetes) return fail(Code::internal, "kubernetes.ticket");
   const kubernetes::NodePlace place{admission.node.name, metadata.address.address};
-  Status entered = enter_cluster(admission, settings.places, lock, device, monitor, report.step, [&]() -> Status {
+  Status entered = enter_cluster(admission, settings.places, lock, platform, monitor, report.step, [&]() -> Status {
     report.step("writing what the ticket brings");
     TRY(store_wireguard_key(keys, settings.places));
     return kubernetes::write_join_files(*ticket.kubernetes, admission.node.role, place, keys.kubelet,
@@ -132,15 +129,15 @@ kubernetes::Report report_to(int waiter, std::string* step) {
 }
 
 Result<SecretBuffer> enter_kubernetes(const Admission& admission, const Metadata& metadata, const Settings& settings,
-                                      const NodeKeys* keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
+                                      const NodeKeys* keys, NodeLock& lock, Platform& platform, Monitor& monitor,
                                       const kubernetes::Report& report,
                                       const std::function<Status()>& still_wanted) {
   if (keys == nullptr) {
     report.line("this machine's image has no containerd: it cannot be a node of a Kubernetes cluster");
     return fail(Code::unsupported, "kubernetes.image");
   }
-  if (admission.ticket) return enter_by_ticket(admission, metadata, settings, *keys, lock, device, monitor, report);
-  return enter_by_init(admission, metadata, settings, *keys, lock, device, monitor, report, still_wanted);
+  if (admission.ticket) return enter_by_ticket(admission, metadata, settings, *keys, lock, platform, monitor, report);
+  return enter_by_init(admission, metadata, settings, *keys, lock, platform, monitor, report, still_wanted);
 }
 
 Status finish_kubernetes(const NodeState& node, const Settings& settings, const Admission* admission, Monitor& monitor) {

@@ -28,7 +28,7 @@ kubernetes::Report report_to(int waiter, std::string* step);
 // is finish_kubernetes(). `still_wanted` is asked once, before the disk is sealed, by an init only: an error ends it there.
 // Errors: those of enter_cluster, of the engine and of still_wanted; unsupported: an image without containerd.
 Result<SecretBuffer> enter_kubernetes(const Admission& admission, const Metadata& metadata, const Settings& settings,
-                                      const NodeKeys* keys, NodeLock& lock, tpm::Device& device, Monitor& monitor,
+                                      const NodeKeys* keys, NodeLock& lock, Platform& platform, Monitor& monitor,
                                       const kubernetes::Report& report,
                                       const std::function<Status()>& still_wanted);
 

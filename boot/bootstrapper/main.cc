@@ -12,6 +12,7 @@
 #include "boot/bootstrapper/kubernetes.h"
 #include "boot/bootstrapper/waiter.h"
 #include "crypto/base/log.h"
+#include "svc/run/platform_brokers.h"
 
 namespace cstl {
 namespace {
@@ -40,15 +41,17 @@ void reap_waiter(pid_t pid, int parent_end) {
 Result<NodeState> enter(const Admission& admission, const Metadata& metadata, const Settings& settings,
                         const NodeKeys* keys, Monitor& monitor, int waiter) {
   NodeLock lock(settings.places.lock_marker());
-  std::string step = "opening the TPM";
+  std::string step = "opening the platform's devices";
   const kubernetes::Report report = report_to(waiter, &step);
   auto entered = [&]() -> Result<SecretBuffer> {
-    TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
+    PlatformDevices devices;  // reports are made here; what a metadata service says is read elsewhere
+    devices.brokers.metadata = platform_brokers(settings.services.platform).metadata;
+    TRY_LET(auto platform, Platform::open(admission.node.variant, settings.services.platform, std::move(devices)));
     if (admission.node.kubernetes) {
-      return enter_kubernetes(admission, metadata, settings, keys, lock, *device, monitor, report,
+      return enter_kubernetes(admission, metadata, settings, keys, lock, *platform, monitor, report,
                               [waiter] { return ask_for_client(waiter); });
     }
-    TRY(enter_cluster(admission, settings.places, lock, *device, monitor, report.step));
+    TRY(enter_cluster(admission, settings.places, lock, *platform, monitor, report.step));
     return SecretBuffer(0);
   }();
   if (entered.ok()) {
@@ -111,25 +114,26 @@ Result<NodeState> enter_or_resume(const Settings& settings, Monitor& monitor) {
     log_error("bootstrap.node_state", node.error(), {{"problem", problem}});
     return node.error();
   }
-  TRY_LET(auto device, tpm::Device::open(settings.services.tpm));
   if (node) {
-    TRY(check_entered(*device, node->cluster_id));
+    TRY_LET(auto platform, Platform::open(node->variant, settings.services.platform));
+    TRY(check_entered(*platform, node->cluster_id));
     log_info("bootstrap.sealed", {{"cluster", to_hex(node->cluster_id)}, {"name", node->name}});
-    device.reset();
+    platform.reset();
     if (node->kubernetes) TRY(finish_kubernetes(*node, settings, nullptr, monitor));
     return node;
-  }
-  TRY_LET(auto pcrs, device->read_pcrs());
-  device.reset();
-  if (!equal(pcrs[kClusterPcr], Digest32{})) {
-    log_error("bootstrap.pcr", fail(Code::pcr_not_zero, "bootstrap.pcr"));
-    ask_for_reboot(settings, monitor);
-    return fail(Code::pcr_not_zero, "bootstrap.pcr");
   }
   auto metadata = FwCfgMetadata(settings.metadata).read(&problem);
   if (!metadata) {
     log_error("bootstrap.metadata", metadata.error(), {{"problem", problem}});
     return metadata.error();
+  }
+  TRY_LET(auto platform, Platform::open(metadata->variant, settings.services.platform));
+  TRY_LET(bool inside, platform->in_cluster());
+  platform.reset();
+  if (inside) {
+    log_error("bootstrap.pcr", fail(Code::pcr_not_zero, "bootstrap.pcr"));
+    ask_for_reboot(settings, monitor);
+    return fail(Code::pcr_not_zero, "bootstrap.pcr");
   }
   return enter_from_waiter(settings, *metadata, monitor);
 }

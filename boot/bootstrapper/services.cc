@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "svc/run/lockdown.h"
+#include "svc/run/platform_options.h"
 
 namespace cstl {
 
@@ -20,8 +21,10 @@ std::vector<Program> services_of(const NodeState& node, const Places& places, co
   std::vector<Program> out;
   std::string keys = places.run + "/keyservice/keyservice.sock";
   std::string evidence = places.run + "/attester/attester.sock";
-  out.push_back({"attester", {settings.programs + "/cstl-attester", "--socket", evidence, "--tpm", settings.tpm,
-                              "--variant", variant_name(node.variant), "--event-log", settings.event_log}});
+  Program attester{"attester", {settings.programs + "/cstl-attester", "--socket", evidence, "--variant",
+                                variant_name(node.variant), "--cluster-register", settings.platform.cluster_register}};
+  for (std::string& argument : platform_arguments(settings.platform)) attester.arguments.push_back(std::move(argument));
+  out.push_back(std::move(attester));
   if (node.role == Role::control_plane) {
     out.push_back({"keyservice", {settings.programs + "/cstl-keyservice", "--master", places.master_secret(), "--socket", keys}});
     Program join{"joinservice", {settings.programs + "/cstl-joinservice", "--listen", settings.join_listen, "--store",

@@ -8,19 +8,18 @@ namespace cstl {
 
 struct ServiceSettings {
   std::string programs;                    // folder of cstl-attester, cstl-keyservice, cstl-joinservice, cstl-verificationservice
-  std::string tpm;
-  std::string event_log;                   // path; empty: none
+  PlatformPaths platform;                  // this machine's devices
   std::string join_listen;                 // "0.0.0.0:9090"
   std::string verify_listen;
   std::string metrics;                     // loopback address; empty: no metrics
 };
 
-// Control plane: attester, keyservice, joinservice, verificationservice; worker: attester, verificationservice. In the order
-// of their start.
+// Control plane: attester, keyservice, joinservice, verificationservice; worker: attester, verificationservice. In the
+// order of their start.
 std::vector<Program> services_of(const NodeState& node, const Places& places, const ServiceSettings& settings);
 
-// The folders of the sockets, each searchable by all: attester's, root's own, and keyservice's, where that user may make
-// its socket itself (it does in a pod). Errors: io, denied.
+// The folders of the sockets, each searchable by all: attester's, root's own, and keyservice's, where that user may
+// make its socket itself (it does in a pod). Errors: io, denied.
 Status prepare_socket_folders(const Places& places);
 
 }  // namespace cstl

@@ -1,5 +1,7 @@
 #include "boot/bootstrapper/settings.h"
 
+#include "svc/run/platform_options.h"
+
 namespace cstl {
 
 const std::initializer_list<Option> kBootstrapperOptions = {
@@ -14,8 +16,14 @@ const std::initializer_list<Option> kBootstrapperOptions = {
     {"--verify-listen", "ADDRESS:PORT", "0.0.0.0:9091", "endpoint of the verificationservice"},
     {"--metrics", "ADDRESS", "127.0.0.1", "loopback address of the services' metrics, on their ports; '' for none"},
     {"--programs", "FOLDER", "/usr/bin", "where the services' programs are"},
-    {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM, also for the services"},
-    {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
+    kTpmOption,  // these also for the attester
+    kEventLogOption,
+    kCcelOption,
+    kConfigfsOption,
+    kSevGuestOption,
+    kRtmr3Option,
+    kMetadataServiceOption,
+    kCollateralOption,
     {"--reboot-delay-ms", "N", "10000", "between a failure and the reboot"},
 };
 
@@ -46,8 +54,8 @@ Result<Settings> Settings::from(const Arguments& arguments, std::string* problem
   }
   out.services.metrics = arguments.get("--metrics");
   out.services.programs = arguments.get("--programs");
-  out.services.tpm = arguments.get("--tpm");
-  out.services.event_log = arguments.get("--event-log");
+  out.services.platform = platform_paths(arguments);
+  out.services.platform.cluster_register = out.places.run + "/cluster-register";
   return out;
 }
 

@@ -2,9 +2,10 @@
 
 #include <ctime>
 
-#include "attest/tpm/issue.h"
+#include "attest/platform/platform.h"
 #include "crypto/base/log.h"
 #include "svc/run/lockdown.h"
+#include "svc/run/platform_brokers.h"
 
 namespace cstl {
 namespace {
@@ -30,8 +31,8 @@ class Waiter {
   const Metadata& metadata_;
   const NodeOffer& offer_;
   Fd parent_;
-  std::unique_ptr<tpm::Device> device_;
-  std::unique_ptr<tpm::Issuer> issuer_;
+  std::unique_ptr<Platform> platform_;
+  std::unique_ptr<LocalAttester> issuer_;
   std::unique_ptr<TlsIdentity> identity_;
   std::optional<QuoteBatch> batch_;
   ReferenceValues accepted_;
@@ -44,11 +45,11 @@ class Waiter {
 };
 
 Status Waiter::open() {
-  TRY_LET(device_, tpm::Device::open(settings_.services.tpm));
-  tpm::IssueConfig issue;
-  issue.variant = metadata_.variant;
-  issue.event_log = settings_.services.event_log;
-  TRY_LET(issuer_, tpm::Issuer::create(*device_, issue));
+  const PlatformPaths paths = settings_.services.platform;
+  PlatformDevices devices;
+  devices.brokers = platform_brokers(paths);
+  TRY_LET(platform_, Platform::open(metadata_.variant, paths, std::move(devices)));
+  TRY_LET(issuer_, platform_->attester());
   TRY_LET(identity_, TlsIdentity::create());
   batch_.emplace(*issuer_);
   TRY(open_init_server());
@@ -83,9 +84,8 @@ Status Waiter::open_init_server() {
 
 Status Waiter::open_join_poller() {
   if (metadata_.join.empty()) return success();
-  TRY_LET(auto pcrs, device_->read_pcrs());
   std::string problem;
-  auto accepted = accepted_from_joinservice(pcrs, metadata_.variant, settings_.baked.c_str(), time(nullptr), &problem);
+  auto accepted = accepted_from_joinservice(*issuer_, settings_.baked.c_str(), time(nullptr), &problem);
   if (!accepted) {
     log_error("waiter.reference_values", accepted.error(), {{"file", settings_.baked}, {"problem", problem}});
     return accepted.error();

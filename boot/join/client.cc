@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <limits>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -12,7 +11,6 @@ namespace cstl {
 namespace {
 
 constexpr int kConnectMs = 5000;
-constexpr uint8_t kOwnImagePcrs[] = {4, 9, 11, 12};
 
 Result<Fd> start_connect(const Endpoint& endpoint) {
   sockaddr_storage address;
@@ -25,33 +23,25 @@ Result<Fd> start_connect(const Endpoint& endpoint) {
   return fd;
 }
 
-}  // namespace
-
-Result<ReferenceValues> accepted_from_joinservice(const std::array<Digest32, kPcrCount>& pcrs, Variant variant,
-                                                  const char* baked_path, int64_t now, std::string* problem) {
-  auto baked = read_file(baked_path, kMaxReferenceValues);
-  if (baked) return ReferenceValues::parse(Bytes(*baked).text(), now, problem);
-  if (baked.code() != Code::not_found) {
+// nullopt: the image brings none.
+Result<std::optional<ReferenceValues>> baked_values(const char* path, int64_t now, std::string* problem) {
+  auto baked = read_file(path, kMaxReferenceValues);
+  if (baked.code() == Code::not_found) return std::optional<ReferenceValues>();
+  if (!baked) {
     if (problem) *problem = "the reference values of the image cannot be read";
     return baked.error();
   }
-  if (variant == Variant::tpm) {
-    if (problem) *problem = "the variant tpm needs reference values with EK roots in the image";
-    return fail(Code::ek_chain, "join.accepted");
-  }
-  ReferenceSet set;
-  set.id = "own-image";
-  set.variant = variant;
-  set.not_before = 0;
-  set.not_after = std::numeric_limits<int64_t>::max();
-  set.roles = (1 << static_cast<unsigned>(Role::control_plane)) | (1 << static_cast<unsigned>(Role::worker));
-  set.allow_unendorsed_ak = true;
-  for (uint8_t index : kOwnImagePcrs) {
-    PcrReference pcr;
-    pcr.index = index;
-    pcr.expected.push_back(pcrs[index]);
-    set.pcrs.push_back(std::move(pcr));
-  }
+  TRY_LET(ReferenceValues values, ReferenceValues::parse(Bytes(*baked).text(), now, problem));
+  return std::optional<ReferenceValues>(std::move(values));
+}
+
+}  // namespace
+
+Result<ReferenceValues> accepted_from_joinservice(LocalAttester& attester, const char* baked_path, int64_t now,
+                                                  std::string* problem) {
+  TRY_LET(std::optional<ReferenceValues> baked, baked_values(baked_path, now, problem));
+  if (baked) return std::move(*baked);
+  TRY_LET(ReferenceSet set, own_image(attester, now, problem));
   ReferenceValues out;
   out.sets.push_back(std::move(set));
   return out;

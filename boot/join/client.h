@@ -1,9 +1,9 @@
 // The node's side of join and rejoin (svc/wire/join.h), against one joinservice, over mutual aTLS.
 //
-// What a node accepts from a joinservice: evidence of a machine inside a cluster (PCR 15 not zero) whose PCRs 4, 9, 11
-// and 12 equal the node's own, or that matches a reference file baked into the image. The node pins no vendor roots
-// unless that file names them, so an unendorsed AK is accepted otherwise. The joinservice must demand evidence in turn.
-// A ticket is returned only after both verdicts passed.
+// What a node accepts from a joinservice: evidence of a machine inside a cluster whose measurements equal the node's
+// own (attest/platform/own.h), or that matches a reference file baked into the image. The node pins no makers of TPMs
+// unless that file names them, so an unendorsed AK is accepted otherwise where the variant may have one. The
+// joinservice must demand evidence in turn. A ticket is returned only after both verdicts passed.
 //
 // Nothing here logs. The blocking forms block up to their deadline, and for each TPM quote.
 #pragma once
@@ -11,6 +11,7 @@
 #include <string>
 
 #include "attest/atls/session.h"
+#include "attest/platform/own.h"
 #include "crypto/base/address.h"
 #include "svc/wire/join.h"
 
@@ -19,12 +20,11 @@ namespace cstl {
 constexpr const char* kBakedReferenceValues = "/etc/cstl/reference-values.json";
 constexpr uint16_t kJoinPort = 9090;
 
-// What this node accepts: the file at `baked_path` if it exists, else one set "own-image" made of the node's own `pcrs`
-// (attest/tpm/device.h: read_pcrs) that enforces 4, 9, 11 and 12 for `variant`. `now`: Unix seconds.
-// The variant tpm always demands an endorsed AK, so its images need the file, with roots: ek_chain otherwise.
-// Errors: those of ReferenceValues::parse (a baked file that is bad is an error, never ignored), io. `problem` names the place.
-Result<ReferenceValues> accepted_from_joinservice(const std::array<Digest32, kPcrCount>& pcrs, Variant variant,
-                                                  const char* baked_path, int64_t now, std::string* problem);
+// What this node accepts: the file at `baked_path` if it exists, else what `attester` measures now (own_image()).
+// `now`: Unix seconds. Errors: those of own_image() and of ReferenceValues::parse (a baked file that is bad is an
+// error, never ignored), io. `problem` says which in words.
+Result<ReferenceValues> accepted_from_joinservice(LocalAttester& attester, const char* baked_path, int64_t now,
+                                                  std::string* problem);
 
 // Who this node is to its peers; borrowed, and must outlive every attempt that uses it.
 struct JoinParty {

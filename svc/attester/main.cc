@@ -1,8 +1,10 @@
-// cstl-attester: holds this machine's TPM and makes evidence for the services of the machine, so that none of them has it.
-#include "attest/tpm/issue.h"
+// cstl-attester: holds this machine's TPM and report device and makes evidence for its services, so that none of them
+// has them.
 #include "crypto/base/log.h"
 #include "svc/run/local_metrics.h"
 #include "svc/run/lockdown.h"
+#include "svc/run/platform_options.h"
+#include "svc/run/platform_brokers.h"
 #include "svc/run/service.h"
 #include "svc/wire/attester.h"
 
@@ -11,9 +13,16 @@ namespace {
 
 constexpr std::initializer_list<Option> kOptions = {
     {"--socket", "PATH", "/run/cstl/attester/attester.sock", "unix socket to make, for uids 901 and 903"},
-    {"--tpm", "DEVICE", "/dev/tpmrm0", "the TPM"},
     {"--variant", "VARIANT", "qemu-vtpm", "the attestation variant of this machine"},
-    {"--event-log", "FILE", "/sys/kernel/security/tpm0/binary_bios_measurements", "firmware event log; '' for none"},
+    {"--cluster-register", "FILE", "/run/cstl/cluster-register", "sev-snp: which cluster this machine is in"},
+    kTpmOption,
+    kEventLogOption,
+    kCcelOption,
+    kConfigfsOption,
+    kSevGuestOption,
+    kRtmr3Option,
+    kMetadataServiceOption,
+    kCollateralOption,
     kMetricsOption,
     kLogOption,
 };
@@ -50,7 +59,7 @@ Result<LocalReply> reply(FrameType type, Bytes bytes) {
 }
 
 // The binding is made here, for a server's side: nobody who asks here can answer as a client of another joinservice.
-Result<LocalReply> attest(tpm::Issuer& issuer, Metrics& metrics, Bytes body) {
+Result<LocalReply> attest(LocalAttester& issuer, Metrics& metrics, Bytes body) {
   TRY_LET(AttestRequest request, AttestRequest::decode(body));
   std::vector<Digest32> digests(request.count());
   for (size_t i = 0; i < digests.size(); ++i) {
@@ -63,7 +72,7 @@ Result<LocalReply> attest(tpm::Issuer& issuer, Metrics& metrics, Bytes body) {
   return reply(FrameType::attest_response, evidence.front());
 }
 
-Result<LocalReply> activate(tpm::Issuer& issuer, Metrics& metrics, Bytes credential) {
+Result<LocalReply> activate(LocalAttester& issuer, Metrics& metrics, Bytes credential) {
   TRY_LET(std::vector<uint8_t> secret, counted(metrics, "activation", issuer.activate(credential)));
   auto answer = reply(FrameType::activate_response, secret);
   wipe(secret);
@@ -71,11 +80,13 @@ Result<LocalReply> activate(tpm::Issuer& issuer, Metrics& metrics, Bytes credent
 }
 
 Status serve(const Arguments& arguments, Monitor& monitor) {
-  tpm::IssueConfig issue;
-  TRY_LET(issue.variant, variant_from_name(arguments.get("--variant")));
-  issue.event_log = arguments.get("--event-log");
-  TRY_LET(std::unique_ptr<tpm::Device> device, tpm::Device::open(arguments.get("--tpm")));
-  TRY_LET(std::unique_ptr<tpm::Issuer> issuer, tpm::Issuer::create(*device, issue));
+  TRY_LET(const Variant variant, variant_from_name(arguments.get("--variant")));
+  PlatformPaths paths = platform_paths(arguments);
+  paths.cluster_register = arguments.get("--cluster-register");
+  PlatformDevices devices;
+  devices.brokers = platform_brokers(paths);
+  TRY_LET(std::unique_ptr<Platform> platform, Platform::open(variant, paths, std::move(devices)));
+  TRY_LET(std::unique_ptr<LocalAttester> issuer, platform->attester());
   // Owner and group of the socket are exactly the two who may connect.
   TRY_LET(Fd listener, listen_local(arguments.get("--socket"), kJoinserviceUid, kVerificationserviceUid, 32));
 
@@ -92,7 +103,7 @@ Status serve(const Arguments& arguments, Monitor& monitor) {
   auto rule = [&](FrameType type, auto handler) {
     config.requests.push_back({type, kRequestsPerConnection, [handler](const LocalPeer&, Bytes body) { return handler(body); }});
   };
-  rule(FrameType::attest_query, [variant = issue.variant](Bytes body) -> Result<LocalReply> {
+  rule(FrameType::attest_query, [variant](Bytes body) -> Result<LocalReply> {
     if (!body.empty()) return fail(Code::trailing, "attest.query");
     std::array<uint8_t, 1> space{};
     TRY_LET(Bytes info, AttestInfo{variant}.encode(space));
@@ -104,13 +115,22 @@ Status serve(const Arguments& arguments, Monitor& monitor) {
   Loop loop;
   loop.add(*server);
   local.watch(*server);
+  // Whoever started this one starts it again, and its report device with it.
+  bool lost = false;
+  if (platform->lifeline() >= 0) {
+    loop.watch(platform->lifeline(), POLLIN, [&](short) {
+      lost = true;
+      loop.stop();
+    });
+  }
 
   TRY_LET(LockdownReport report, lock_down(kAttesterUid, kAttesterSeccomp, kAttesterLandlock, {}));
   monitor.serve(loop);
-  log_info("service.ready", {{"socket", arguments.get("--socket")}, {"variant", variant_name(issue.variant)},
+  log_info("service.ready", {{"socket", arguments.get("--socket")}, {"variant", variant_name(variant)},
                              {"metrics", monitor.endpoint()},
                              {"landlock", report.landlock_abi}});
-  return loop.run();
+  TRY(loop.run());
+  return lost ? Status(fail(Code::tee_failed, "attester.report_device")) : success();
 }
 
 }  // namespace

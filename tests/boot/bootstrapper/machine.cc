@@ -82,12 +82,15 @@ Machine::~Machine() {
 void Machine::start() {
   std::string file = folder_ + "/metadata.json";
   if (!write_file_durably(file.c_str(), metadata.to_json()).ok()) std::abort();
+  const std::string image_values = folder_ + "/baked";
+  if (!baked.empty() && !write_file_durably(image_values.c_str(), baked).ok()) std::abort();
   std::string program = programs_folder() + "/cstl-bootstrapper";
   REQUIRE_MESSAGE(access(program.c_str(), X_OK) == 0, program << " is missing: build it, or set CSTL_PROGRAMS");
   std::vector<std::string> arguments = {program, "--disk", uuid_text(disk), "--state", state(), "--run", run(),
-      "--monitor-fd", "3", "--metadata", file, "--baked-reference-values", folder_ + "/none", "--init-listen",
+      "--monitor-fd", "3", "--metadata", file, "--baked-reference-values", image_values, "--init-listen",
       loopback(init_port), "--join-listen", loopback(join_port), "--verify-listen", loopback(verify_port), "--metrics", "", "--programs",
       programs_folder(), "--tpm", tpm(), "--event-log", "", "--reboot-delay-ms", "100"};
+  arguments.insert(arguments.end(), platform.begin(), platform.end());
   int monitor[2], output[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, monitor) != 0 || pipe2(output, O_CLOEXEC) != 0) std::abort();
   std::vector<char*> argv;
@@ -305,6 +308,7 @@ Owner::Outcome Owner::init(uint16_t port) {
   set.pcrs.emplace_back();
   set.pcrs.back().index = 4;
   set.pcrs.back().expected = {Digest32{}};
+  if (demand) set = *demand;
   ReferenceValues values;
   values.sets.push_back(set);
   AppraisalPolicy policy;

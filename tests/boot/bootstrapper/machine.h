@@ -29,6 +29,8 @@ class Machine {
   Uuid disk{};
   RekeyAnswer rekey_answer = RekeyAnswer::done;
   uint16_t init_port, join_port, verify_port;
+  std::vector<std::string> platform;  // more of the program's options: where other devices than the TPM are
+  std::string baked;                  // reference values of the image; empty: none
 
   void start();
   void kill_now();                    // SIGKILL, and to its services
@@ -84,6 +86,7 @@ struct Owner {
   Digest32 cluster_id{};
   bool break_signature = false;
   bool accept_entered = false;        // an owner who does not look at PCR 15
+  std::optional<ReferenceSet> demand; // instead of any qemu-vtpm
   Digest32 init_secret_hash() const;
 
   struct Outcome {

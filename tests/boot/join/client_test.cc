@@ -23,7 +23,7 @@ struct Node {
   std::unique_ptr<tpm::Issuer> issuer = std::move(*tpm::Issuer::create(*device, tpm::IssueConfig{Variant::qemu_vtpm, ""}));
   QuoteBatch batch{*issuer};
   std::unique_ptr<TlsIdentity> identity = std::move(*TlsIdentity::create());
-  ReferenceValues accepted = *accepted_from_joinservice(*device->read_pcrs(), Variant::qemu_vtpm, "/nonexistent", 0, nullptr);
+  ReferenceValues accepted = *accepted_from_joinservice(*issuer, "/nonexistent", 0, nullptr);
   JoinParty party() { return JoinParty{identity.get(), &batch, &accepted, time(nullptr)}; }
 };
 
@@ -79,10 +79,11 @@ class Joinservice {
 }  // namespace
 
 TEST_CASE("join client: what is accepted is the node's own image, or the file that the image holds, never a bad file") {
-  std::array<Digest32, kPcrCount> pcrs{};
-  for (size_t i = 0; i < kPcrCount; ++i) pcrs[i].fill(static_cast<uint8_t>(i));
+  Node node;
+  for (uint32_t i : std::initializer_list<uint32_t>{4, 9, 11, 12}) REQUIRE(node.device->pcr_event(i, std::to_string(i)).ok());
+  const auto pcrs = *node.device->read_pcrs();
   std::string problem;
-  auto own = accepted_from_joinservice(pcrs, Variant::qemu_vtpm, "/nonexistent", 1, &problem);
+  auto own = accepted_from_joinservice(*node.issuer, "/nonexistent", 1, &problem);
   REQUIRE(own.ok());
   REQUIRE(own->sets.size() == 1);
   CHECK(own->sets[0].variant == Variant::qemu_vtpm);
@@ -95,21 +96,24 @@ TEST_CASE("join client: what is accepted is the node's own image, or the file th
     CHECK(pcr.enforce);
     CHECK(pcr.expected == std::vector<Digest32>{pcrs[indices[i]]});
   }
-  CHECK(accepted_from_joinservice(pcrs, Variant::tpm, "/nonexistent", 1, &problem).code() == Code::ek_chain);
+  auto strict = tpm::Issuer::create(*node.device, tpm::IssueConfig{Variant::tpm, ""});
+  REQUIRE(strict.ok());
+  CHECK(accepted_from_joinservice(**strict, "/nonexistent", 1, &problem).code() == Code::ek_chain);
+  CHECK(problem.find("EK roots") != std::string::npos);
   std::string path = "/tmp/cstl-baked-" + std::to_string(getpid());
   ReferenceValues baked;
   baked.sets = own->sets;
   baked.sets[0].id = "release";
   baked.sets[0].not_after = 4000000000;
   { std::ofstream(path) << baked.to_json(); }
-  auto from_file = accepted_from_joinservice(pcrs, Variant::qemu_vtpm, path.c_str(), 1790000000, &problem);
+  auto from_file = accepted_from_joinservice(*node.issuer, path.c_str(), 1790000000, &problem);
   REQUIRE_MESSAGE(from_file.ok(), problem);
   CHECK(from_file->sets[0].id == "release");
-  CHECK(accepted_from_joinservice(pcrs, Variant::qemu_vtpm, path.c_str(), 4100000000, &problem).code() == Code::reference_expired);
+  CHECK(accepted_from_joinservice(*node.issuer, path.c_str(), 4100000000, &problem).code() == Code::reference_expired);
   { std::ofstream(path) << "{}"; }
-  CHECK(accepted_from_joinservice(pcrs, Variant::qemu_vtpm, path.c_str(), 1, &problem).code() == Code::reference_malformed);
+  CHECK(accepted_from_joinservice(*node.issuer, path.c_str(), 1, &problem).code() == Code::reference_malformed);
   { std::ofstream(path) << std::string(kMaxReferenceValues + 1, ' '); }
-  CHECK(accepted_from_joinservice(pcrs, Variant::qemu_vtpm, path.c_str(), 1, &problem).code() == Code::too_long);
+  CHECK(accepted_from_joinservice(*node.issuer, path.c_str(), 1, &problem).code() == Code::too_long);
   unlink(path.c_str());
 }
 

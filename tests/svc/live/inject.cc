@@ -47,8 +47,9 @@ Injected inject(pid_t pid, long number, std::array<unsigned long, 6> arguments, 
     if (ptrace(PTRACE_ATTACH, pid, 0, 0) != 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status)) return out;
     ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD);
     ptrace(PTRACE_GETREGS, pid, 0, &before);
-    // Stopped in poll, rip is behind a syscall instruction (two bytes), which serves for our call, too.
-    out.stopped = before.orig_rax == SYS_poll && (ptrace(PTRACE_PEEKTEXT, pid, before.rip - 2, 0) & 0xffff) == 0x050f;
+    // Stopped in poll or read, rip is behind a syscall instruction (two bytes), which serves for our call, too.
+    out.stopped = (before.orig_rax == SYS_poll || before.orig_rax == SYS_read) &&
+                  (ptrace(PTRACE_PEEKTEXT, pid, before.rip - 2, 0) & 0xffff) == 0x050f;
     if (!out.stopped) ptrace(PTRACE_DETACH, pid, 0, 0);
   }
   if (!out.stopped) return out;
@@ -78,7 +79,7 @@ Injected inject(pid_t pid, long number, std::array<unsigned long, 6> arguments, 
     ptrace(PTRACE_GETREGS, pid, 0, &after);
     out.result = static_cast<long>(after.rax);
     before.orig_rax = ~0UL;
-    before.rax = static_cast<unsigned long>(-4L);  // poll returns EINTR: the loop goes on
+    before.rax = static_cast<unsigned long>(-4L);  // EINTR: the loop goes on
     ptrace(PTRACE_SETREGS, pid, 0, &before);
     ptrace(PTRACE_SINGLESTEP, pid, 0, 0);
     if (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {

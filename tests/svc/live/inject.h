@@ -15,7 +15,7 @@ struct Injected {
   long result = 0;        // of the call, when alive
 };
 
-// Stops `pid` where it waits in poll(2), has it make the call `number`, puts its registers back and lets it run on.
+// Stops `pid` where it waits in poll(2) or read(2), has it make the call `number`, puts its registers back and lets it run on.
 // kPath as an argument stands for the address of `path`, which is written below the process's stack.
 constexpr unsigned long kPath = ~0UL - 7;
 Injected inject(pid_t pid, long number, std::array<unsigned long, 6> arguments, const std::string& path = "");
