@@ -17,7 +17,7 @@ using Aes = Pinned<mbedtls_aes_context, mbedtls_aes_init, mbedtls_aes_free>;
 constexpr size_t kScalar = 32;
 constexpr uint32_t kRsaExponent = 65537;
 constexpr std::array<uint8_t, 3> kExponentBytes{1, 0, 1};
-constexpr std::array<uint8_t, 1> kPowerDone{1};
+constexpr std::array<uint8_t, 1> kOne{1};
 constexpr size_t kMinRsa = 2048 / 8;
 constexpr size_t kMaxRsa = 4096 / 8;
 
@@ -44,6 +44,24 @@ Status load_rsa(Rsa& rsa, Bytes modulus, uint32_t exponent) {
   TRY(check_rsa(modulus, exponent));
   TRY(import_rsa(rsa, modulus, kExponentBytes));
   return mbed_ok(mbedtls_rsa_check_pubkey(rsa.get()), Code::bad_key, "rsa.check");
+}
+
+// For the padding of a number that is raised to the power already: with the exponent 1 mbedTLS takes it as it is, and of
+// the modulus only the length counts. So one of all ones, above every modulus of that length, serves every key; what
+// mbedTLS computes of a modulus, which takes longer than the rest, is computed once.
+Result<mbedtls_rsa_context*> padding_only(size_t size) {
+  thread_local Rsa rsa;
+  if (mbedtls_rsa_get_len(rsa.get()) == size) return rsa.get();
+  std::array<uint8_t, kMaxRsa> ones;
+  ones.fill(0xff);
+  mbedtls_rsa_free(rsa.get());
+  mbedtls_rsa_init(rsa.get());
+  if (Status made = import_rsa(rsa, Bytes(ones).first(size), kOne); !made.ok()) {
+    mbedtls_rsa_free(rsa.get());
+    mbedtls_rsa_init(rsa.get());
+    return made.error();
+  }
+  return rsa.get();
 }
 }  // namespace
 
@@ -155,26 +173,26 @@ Status verify_ecdsa_der(Bytes point, Bytes digest, Bytes signature) {
 Status verify_rsa(Bytes modulus, uint32_t exponent, RsaPadding padding, Bytes digest, Bytes signature, int salt) {
   TRY(crypto_start());
   TRY_LET(mbedtls_md_type_t md, md_of(digest));
-  Rsa rsa;
+  Rsa own;
+  mbedtls_rsa_context* rsa = own.get();
   std::array<uint8_t, kMaxRsa> power;
   if (verify_backend != nullptr) {
     TRY(check_rsa(modulus, exponent));
     if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
     TRY(verify_backend->rsa_public(modulus, signature, MutBytes(power.data(), modulus.size())));
-    // The power is there; mbedTLS, told that the exponent is 1, takes it as it is and checks the padding.
     signature = Bytes(power).first(modulus.size());
-    TRY(import_rsa(rsa, modulus, kPowerDone));
+    TRY_LET(rsa, padding_only(modulus.size()));
   } else {
-    TRY(load_rsa(rsa, modulus, exponent));
+    TRY(load_rsa(own, modulus, exponent));
     if (signature.size() != modulus.size()) return fail(Code::bad_signature, "rsa.size");
   }
   auto size = static_cast<unsigned>(digest.size());
   if (padding == RsaPadding::pkcs1_v15) {
-    return mbed_ok(mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa.get(), md, size, digest.data(), signature.data()),
+    return mbed_ok(mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa, md, size, digest.data(), signature.data()),
                    Code::bad_signature, "rsa.pkcs1_v15");
   }
-  TRY(mbed_ok(mbedtls_rsa_set_padding(rsa.get(), MBEDTLS_RSA_PKCS_V21, md), Code::crypto_failed, "rsa.padding"));
-  return mbed_ok(mbedtls_rsa_rsassa_pss_verify_ext(rsa.get(), md, size, digest.data(), md,
+  TRY(mbed_ok(mbedtls_rsa_set_padding(rsa, MBEDTLS_RSA_PKCS_V21, md), Code::crypto_failed, "rsa.padding"));
+  return mbed_ok(mbedtls_rsa_rsassa_pss_verify_ext(rsa, md, size, digest.data(), md,
                                                    salt == kAnySalt ? MBEDTLS_RSA_SALT_LEN_ANY : salt, signature.data()),
                  Code::bad_signature, "rsa.pss");
 }
