@@ -145,7 +145,8 @@ TEST_CASE("a serial number is revoked however its zeros and its sign were writte
   Authority root{"root"};
   for (const Der& written : {Der{0x80}, Der{0x00, 0x80}, Der{0x00, 0x00, 0x80}}) {
     Der entry = sequence({tlv(der::kInteger, written), time(kFrom)});
-    Der body = sequence({integer(1u), algorithm(), name(root.subject), time(kFrom), time(kUntil), tlv(der::kSequence, entry)});
+    Der body = sequence({integer(1u), algorithm(), name(root.subject), time(kFrom), time(kUntil),
+                         tlv(der::kSequence, entry)});
     auto list = signed_by(root.key, body);
     auto parsed = Crl::parse(list);
     REQUIRE(parsed.ok());

@@ -250,7 +250,8 @@ TEST_CASE("boot state: a virtual machine of ours") {
 
 TEST_CASE("Google's memory encryption is what stands before the separator, whatever the writer calls the events") {
   auto info = [](gcp::Technology technology) {
-    return measured(0, kEvNonHostInfo, text("GCE NonHostInfo") + Buffer{0, static_cast<uint8_t>(technology)} + Buffer(15, 0));
+    Buffer event = text("GCE NonHostInfo") + Buffer{0, static_cast<uint8_t>(technology)} + Buffer(15, 0);
+    return measured(0, kEvNonHostInfo, event);
   };
   auto renamed = [](Buffer event, uint32_t type) {
     event[4] = static_cast<uint8_t>(type);  // types are below 256 here
