@@ -73,9 +73,7 @@ TEST_CASE("bootstrapper: sev-snp machines without TPM found a cluster, join it, 
     CloudMachine cloud(Variant::sev_snp, {}, true);
     Machine worker("worker-0", Role::worker);
     place(worker, cloud);
-    ReferenceSet both = for_all_roles(cloud.set);
-    both.snp->measurements.push_back(c.cloud.set.snp->measurements.front());
-    worker.baked = values_of(both);
+    worker.baked = values_of(for_all_roles(cloud.set));
     worker.metadata.join = {*parse_endpoint("127.0.0.1:" + std::to_string(c.machine.join_port))};
     worker.start();
     CHECK_MESSAGE(worker.wait_for_log("cstl-verificationservice: info service.ready"), worker.log() << c.machine.log());
@@ -126,6 +124,7 @@ TEST_CASE("bootstrapper: a register that does not take the cluster's value ends 
   CHECK_FALSE(c.machine.rekeyed());
   CHECK(c.machine.wait_for_exit() == 1);
   // Without a reboot it stays out.
+  c.machine.kill_now();
   c.machine.start();
   CHECK(c.machine.wait_for_exit() == 1);
   CHECK(c.machine.log().find("code=lock_taken") != std::string::npos);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "crypto/base/log.h"
 #include "svc/attester/client.h"
 #include "svc/run/lockdown.h"
+#include "svc/run/platform_brokers.h"
 #include "svc/run/platform_options.h"
 #include "tests/attest/platform/machine.h"
 #include "tests/svc/live/inject.h"
@@ -233,6 +235,41 @@ TEST_CASE("attester: what its broker may not do is refused or kills it") {
     }
   }
   CHECK(access("/tmp/cstl-escaped", F_OK) != 0);
+}
+
+TEST_CASE("attester: who asks the metadata service may connect, and nothing else") {
+  struct Row {
+    const char* name;
+    long number;
+    std::array<long, 4> arguments;
+    bool lives;
+  };
+  const long path = reinterpret_cast<long>("/etc/passwd");
+  const Row rows[] = {
+      {"a TCP socket", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0}, true},
+      {"a unix socket", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0}, false},
+      {"a UDP socket", SYS_socket, {AF_INET, SOCK_DGRAM, 0, 0}, false},
+      {"a port of its own", SYS_bind, {-1, 0, 0, 0}, false},
+      {"a path", SYS_openat, {AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0}, false},
+      {"execve", SYS_execve, {path, 0, 0, 0}, false},
+      {"fork", SYS_clone, {SIGCHLD, 0, 0, 0}, false},
+      {"an ioctl", SYS_ioctl, {0, 0xc0205302, 0, 0}, false},
+      {"a signal", SYS_kill, {1, 0, 0, 0}, false},
+  };
+  const Brokers brokers = platform_brokers(PlatformPaths());
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    const pid_t child = fork();
+    if (child == 0) {
+      if (!brokers.metadata().ok()) _exit(9);
+      (void)syscall(row.number, row.arguments[0], row.arguments[1], row.arguments[2], row.arguments[3]);
+      _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    if (row.lives) CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    else CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));
+  }
 }
 
 TEST_CASE("attester: a machine that is told to be what it is not ends before it serves") {
