@@ -9,7 +9,7 @@ export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 
 CONFIGURE = cmake -G Ninja -S . -DCSTL_DEPS=$(DEPS) -DCSTL_VERSION=$(VERSION) \
   $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 
-.PHONY: all help deps asan test demo demo-fast bench size sbom initramfs image image-fast fuzz test-power test-storm test-cluster test-bundle clean
+.PHONY: all help deps asan test demo demo-fast bench size sbom initramfs image image-fast fuzz test-power test-storm test-cluster test-variants test-bundle clean
 all: deps   ## build every program: static, stripped, hardened, in build/release
 	@$(CONFIGURE) -B $(BUILD)/release -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=g++ >$(BUILD)/configure.log 2>&1 \
 	  || { cat $(BUILD)/configure.log; exit 1; }
@@ -63,6 +63,9 @@ test-power: all image  ## at least 30 power cuts at random moments of the line (
 
 test-cluster: all image  ## the life of a Kubernetes cluster of four machines (long)
 	@tests/e2e/cluster_test.sh
+
+test-variants: all image-fast  ## a worker of every variant in a virtual machine: refused with a lie, then joins (long)
+	@tests/e2e/variants_test.sh
 
 test-bundle: all image  ## a control plane that gets Kubernetes and images from a bundle disk alone (long)
 	@tests/e2e/bundle_test.sh

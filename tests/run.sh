@@ -86,8 +86,8 @@ for kind in $kinds; do
     done ;;
     vm) for script in tests/e2e/demo_fast.sh tests/e2e/demo.sh tests/e2e/*_test.sh; do
       case $script in
-        # make test-power, test-cluster and test-bundle run these: they are long
-        */power_test.sh | */cluster_test.sh | */bundle_test.sh) ;;
+        # make test-power, test-cluster, test-variants and test-bundle run these: they are long
+        */power_test.sh | */cluster_test.sh | */variants_test.sh | */bundle_test.sh) ;;
         *) run_script "$script" ;;
       esac
     done ;;
