@@ -105,12 +105,15 @@ struct Frontend {
   }
 
   // After it: the attester knows the service's user and nobody else.
-  Status prepare(const Arguments& arguments, const std::string& reference_file) {
+  // `memory`: file of the newest version that counted; empty: only this process remembers.
+  Status prepare(const Arguments& arguments, const std::string& reference_file, const std::string& memory = {}) {
     TRY_LET(attester, SocketAttester::create(arguments.get("--attester"), kAttesterMs));
     batch = std::make_unique<QuoteBatch>(*attester);
     sessions.watch(*batch);
     std::string problem;
-    auto file = ReferenceFile::open(reference_file, std::move(trust), unix_seconds(), &problem);
+    const ReferenceMemory seen =
+        trust && !memory.empty() ? memory_in_file(memory, trust->name) : ReferenceMemory();
+    auto file = ReferenceFile::open(reference_file, std::move(trust), unix_seconds(), &problem, seen);
     if (!file.ok()) {
       log_error("references.bad", file.error(), {{"problem", problem}});
       return file.error();
@@ -243,7 +246,7 @@ Status serve_line(const Arguments& arguments, Monitor& monitor) {
     log_warning("store.damaged", {{"file", name}});
   }
   TRY_LET(P256Point owner, read_owner_key(folder + "/owner.key"));
-  TRY(front.prepare(arguments, folder + "/reference-values.json"));
+  TRY(front.prepare(arguments, folder + "/reference-values.json", folder + "/reference-seen.json"));
   LineDesk desk(std::move(store), Keyservice(arguments.get("--keyservice")), owner, salt, front.joins);
   monitor.metrics.before_text([&] { front.joins.records(desk.nodes().size(), true, 0); });
   TRY(front.listen(arguments, kLineRequestMs,

@@ -1,8 +1,30 @@
 #include "svc/joinservice/references.h"
 
+#include "attest/reference/seen.h"
 #include "crypto/base/fd.h"
 
 namespace cstl {
+
+ReferenceMemory memory_in_file(std::string path, std::string name) {
+  auto read_all = [path]() -> Result<SeenReferences> {
+    auto text = read_file(path.c_str(), kMaxSeenText);
+    if (text.code() == Code::not_found) return SeenReferences();
+    if (!text.ok()) return text.error();
+    std::string problem;
+    return SeenReferences::parse(Bytes(*text).text(), &problem);
+  };
+  ReferenceMemory out;
+  out.load = [read_all, name]() -> Result<SeenReference> {
+    TRY_LET(SeenReferences all, read_all());
+    return all.of(name);
+  };
+  out.save = [read_all, path, name](const SeenReference& seen) -> Status {
+    TRY_LET(SeenReferences all, read_all());
+    TRY(all.remember(name, seen));
+    return write_file_durably(path.c_str(), Bytes(all.to_json()), 0600);
+  };
+  return out;
+}
 
 Result<ReferenceFile::Stamps> ReferenceFile::stamps() const {
   auto stamp = [](const struct stat& info) {
@@ -25,17 +47,25 @@ Status ReferenceFile::load(int64_t now, std::string* problem) {
   }
   SignatureSource beside = [this](const std::string& suffix) { return read_file((path_ + suffix).c_str(), kMaxTransparencyFile); };
   TRY_LET(SignedReference opened, open_signed(text, beside, *trust_, remembered_, now, problem));
+  // First remembered, then in force: after a crash in between, nothing older comes back.
+  if (memory_.save && opened.seen.version != remembered_.version) TRY(memory_.save(opened.seen));
   remembered_ = opened.seen;
   values_ = std::move(opened.values);
   return success();
 }
 
 Result<ReferenceFile> ReferenceFile::open(std::string path, std::optional<TrustPolicy> trust, int64_t now,
-                                          std::string* problem) {
+                                          std::string* problem, ReferenceMemory memory) {
   ReferenceFile file;
   file.path_ = std::move(path);
   file.trust_ = std::move(trust);
   if (file.trust_) {
+    file.memory_ = std::move(memory);
+    if (file.memory_.load) {
+      *problem = "what was seen before";
+      TRY_LET(file.remembered_, file.memory_.load());
+      problem->clear();
+    }
     file.beside_ = {".sig", ".bundle"};
     for (const PublicKey& key : file.trust_->signers) {
       TRY_LET(std::string id, signer_id(key));
