@@ -96,6 +96,22 @@ TEST_CASE("join client: what is accepted is the node's own image, or the file th
     CHECK(pcr.enforce);
     CHECK(pcr.expected == std::vector<Digest32>{pcrs[indices[i]]});
   }
+  // Evidence of another moment, as a relay on the way to the TPM would answer, is no measure.
+  class Stale final : public LocalAttester {
+   public:
+    explicit Stale(LocalAttester& issuer) : issuer_(issuer) {}
+    Variant variant() const override { return issuer_.variant(); }
+    size_t max_bindings() const override { return issuer_.max_bindings(); }
+    Result<EvidenceList> sign(const std::vector<Digest32>&, size_t wanted) override {
+      return issuer_.sign({Digest32{1}}, wanted);
+    }
+    Result<std::vector<uint8_t>> activate(Bytes credential) override { return issuer_.activate(credential); }
+
+   private:
+    LocalAttester& issuer_;
+  } stale(*node.issuer);
+  CHECK(accepted_from_joinservice(stale, "/nonexistent", 1, &problem).code() == Code::quote_nonce);
+  CHECK(problem.find("own evidence") != std::string::npos);
   auto strict = tpm::Issuer::create(*node.device, tpm::IssueConfig{Variant::tpm, ""});
   REQUIRE(strict.ok());
   CHECK(accepted_from_joinservice(**strict, "/nonexistent", 1, &problem).code() == Code::ek_chain);
