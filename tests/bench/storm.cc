@@ -1,5 +1,6 @@
 // A join storm: many nodes join one joinservice at once. Shipped programs, a real etcd, API server and controller manager,
-// real aTLS, real evidence, real tickets. All on one machine, this client included.
+// the joinservice's own ServiceAccount with the rights of its manifest, real aTLS, real evidence, real tickets. All on one
+// machine, this client included.
 //   bench_storm [--nodes 200] [--rounds 3] [--hostile 5] [--window 64]
 // Rounds of --nodes honest nodes, then one more in which --hostile percent stall, cut the connection, or lie. Each node has
 // a name, disk, address, keys, certificate request and attestation key of its own; two software TPMs hold the keys, so what
