@@ -1,9 +1,9 @@
 #include "attest/fetch/https.h"
 
 #include <algorithm>
-#include <curl/curl.h>
 #include <unistd.h>
 
+#include "attest/fetch/https_transfer.h"
 #include "crypto/hash.h"
 
 namespace cstl {
@@ -44,51 +44,27 @@ struct Outcome {
 };
 
 Outcome attempt(const std::string& url, const HttpsPolicy& policy, Transfer& transfer, std::string* problem) {
-  struct Easy {
-    CURL* handle = curl_easy_init();
-    ~Easy() { curl_easy_cleanup(handle); }
-  } easy;
-  if (easy.handle == nullptr) return {fail(Code::no_memory, "https.curl")};
-  CURLcode bad = CURLE_OK;
-  auto set = [&](CURLoption option, auto value) {
-    CURLcode code = curl_easy_setopt(easy.handle, option, value);
-    if (bad == CURLE_OK) bad = code;
-  };
-  char message[CURL_ERROR_SIZE] = "";
-  curl_blob ca{const_cast<uint8_t*>(policy.ca_pem.data()), policy.ca_pem.size(), CURL_BLOB_NOCOPY};
-  set(CURLOPT_URL, url.c_str());
-  set(CURLOPT_ERRORBUFFER, message);
-  set(CURLOPT_PROTOCOLS_STR, "https");
-  set(CURLOPT_REDIR_PROTOCOLS_STR, "https");
-  set(CURLOPT_FOLLOWLOCATION, 1L);
-  set(CURLOPT_MAXREDIRS, kMaxRedirects);
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3));
-  set(CURLOPT_SSL_VERIFYPEER, 1L);
-  set(CURLOPT_SSL_VERIFYHOST, 2L);
-  set(CURLOPT_CAINFO_BLOB, &ca);
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_FAILONERROR, 1L);
-  set(CURLOPT_USERAGENT, "cstl/" CSTL_VERSION);
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(policy.connect_ms));
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(policy.total_ms));
-  set(CURLOPT_WRITEFUNCTION, take_body);
-  set(CURLOPT_WRITEDATA, &transfer);
-  set(CURLOPT_HEADERFUNCTION, take_header);
-  set(CURLOPT_HEADERDATA, &transfer);
-  if (bad != CURLE_OK) return {fail(Code::collateral_unreachable, "https.option", Origin::curl, bad)};
-
-  CURLcode result = curl_easy_perform(easy.handle);
+  HttpsTransfer curl(url.c_str(), policy.ca_pem, kMaxRedirects, policy.connect_ms);
+  if (curl.handle() == nullptr) return {fail(Code::no_memory, "https.curl")};
+  curl.set(CURLOPT_TIMEOUT_MS, static_cast<long>(policy.total_ms));
+  curl.set(CURLOPT_WRITEFUNCTION, take_body);
+  curl.set(CURLOPT_WRITEDATA, &transfer);
+  curl.set(CURLOPT_HEADERFUNCTION, take_header);
+  curl.set(CURLOPT_HEADERDATA, &transfer);
+  if (curl.refused() != CURLE_OK) {
+    return {fail(Code::collateral_unreachable, "https.option", Origin::curl, curl.refused())};
+  }
+  CURLcode result = curl.perform();
   if (result == CURLE_OK) return {success()};
   if (transfer.too_long) return {fail(Code::too_long, "https.size")};
-  if (problem != nullptr) *problem = message[0] != '\0' ? message : curl_easy_strerror(result);
+  if (problem != nullptr) *problem = curl.problem(result);
   Outcome out{fail(Code::collateral_unreachable, "https.transfer", Origin::curl, result)};
   switch (result) {
     case CURLE_HTTP_RETURNED_ERROR: {
       long status = 0;
       curl_off_t after = 0;
-      curl_easy_getinfo(easy.handle, CURLINFO_RESPONSE_CODE, &status);
-      curl_easy_getinfo(easy.handle, CURLINFO_RETRY_AFTER, &after);
+      curl_easy_getinfo(curl.handle(), CURLINFO_RESPONSE_CODE, &status);
+      curl_easy_getinfo(curl.handle(), CURLINFO_RETRY_AFTER, &after);
       out.status = fail(Code::collateral_unreachable, "https.status", Origin::http, status);
       out.again = status == 408 || status == 429 || status >= 500;
       out.after_ms = std::clamp<curl_off_t>(after, 0, INT32_MAX / 1000) * 1000;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attest/fetch/https_transfer.h"
 #include "crypto/base/base64.h"
 #include "crypto/hash.h"
 
@@ -72,55 +72,32 @@ struct Outcome {
 
 Outcome attempt_https(const std::string& url, Attempt& attempt, const std::vector<uint8_t>& ca_pem,
                       const DownloadLimits& limits, std::string* problem) {
-  struct Easy {
-    CURL* handle = curl_easy_init();
-    ~Easy() { curl_easy_cleanup(handle); }
-  } easy;
-  if (easy.handle == nullptr) return {fail(Code::no_memory, "download.curl")};
-  attempt.easy = easy.handle;
+  HttpsTransfer curl(url.c_str(), ca_pem, kMaxRedirects, limits.connect_ms);
+  if (curl.handle() == nullptr) return {fail(Code::no_memory, "download.curl")};
+  attempt.easy = curl.handle();
   attempt.begin = attempt.have;
-  CURLcode bad = CURLE_OK;
-  auto set = [&](CURLoption option, auto value) {
-    CURLcode code = curl_easy_setopt(easy.handle, option, value);
-    if (bad == CURLE_OK) bad = code;
-  };
-  char message[CURL_ERROR_SIZE] = "";
-  curl_blob ca{const_cast<uint8_t*>(ca_pem.data()), ca_pem.size(), CURL_BLOB_NOCOPY};
-  set(CURLOPT_URL, url.c_str());
-  set(CURLOPT_ERRORBUFFER, message);
-  set(CURLOPT_PROTOCOLS_STR, "https");
-  set(CURLOPT_REDIR_PROTOCOLS_STR, "https");
-  set(CURLOPT_FOLLOWLOCATION, 1L);
-  set(CURLOPT_MAXREDIRS, kMaxRedirects);
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3));
-  set(CURLOPT_SSL_VERIFYPEER, 1L);
-  set(CURLOPT_SSL_VERIFYHOST, 2L);
-  set(CURLOPT_CAINFO_BLOB, &ca);
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_FAILONERROR, 1L);
-  set(CURLOPT_USERAGENT, "cstl/" CSTL_VERSION);
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect_ms));
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_s));
-  set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.bytes));
-  set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(attempt.have));
-  set(CURLOPT_BUFFERSIZE, 128L * 1024);
-  set(CURLOPT_WRITEFUNCTION, receive);
-  set(CURLOPT_WRITEDATA, &attempt);
-  set(CURLOPT_NOPROGRESS, 0L);
-  set(CURLOPT_XFERINFOFUNCTION, on_progress);
-  set(CURLOPT_XFERINFODATA, &attempt);
-  if (bad != CURLE_OK) return {fail(Code::component_unreachable, "download.option", Origin::curl, bad)};
+  curl.set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl.set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(limits.stall_s));
+  curl.set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(limits.bytes));
+  curl.set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(attempt.have));
+  curl.set(CURLOPT_BUFFERSIZE, 128L * 1024);
+  curl.set(CURLOPT_WRITEFUNCTION, receive);
+  curl.set(CURLOPT_WRITEDATA, &attempt);
+  curl.set(CURLOPT_NOPROGRESS, 0L);
+  curl.set(CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl.set(CURLOPT_XFERINFODATA, &attempt);
+  if (curl.refused() != CURLE_OK) {
+    return {fail(Code::component_unreachable, "download.option", Origin::curl, curl.refused())};
+  }
 
-  CURLcode result = curl_easy_perform(easy.handle);
+  CURLcode result = curl.perform();
   long status = 0;
-  curl_easy_getinfo(easy.handle, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(curl.handle(), CURLINFO_RESPONSE_CODE, &status);
   attempt.tell(true);
   attempt.easy = nullptr;
   if (!attempt.broken.ok()) return {attempt.broken};
   if (result == CURLE_OK) return {success()};
-  if (problem != nullptr) *problem = message[0] != '\0' ? message : curl_easy_strerror(result);
+  if (problem != nullptr) *problem = curl.problem(result);
   auto unreachable = [&](const char* site) { return fail(Code::component_unreachable, site, Origin::curl, result); };
   switch (result) {
     case CURLE_HTTP_RETURNED_ERROR: {
