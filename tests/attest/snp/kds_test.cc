@@ -2,12 +2,9 @@
 #include "attest/snp/kds.h"
 
 #include <doctest/doctest.h>
-#include <filesystem>
-#include <unistd.h>
 
-#include "crypto/base/fd.h"
-#include "tests/harness/control_plane.h"
 #include "tests/harness/snp_platform.h"
+#include "tests/harness/vendor_service.h"
 
 using namespace cstl;
 using namespace cstl::snp;
@@ -18,36 +15,19 @@ constexpr int64_t kNow = 1767225600;  // 2026-01-01
 constexpr int64_t kDay = 86400;
 
 struct Rig {
-  std::string folder;
-  std::unique_ptr<Helper> server;
+  VendorService service;
   KdsClient client;
   std::string problem;
 
   Rig() {
-    char pattern[] = "/tmp/cstl-kds-XXXXXX";
-    REQUIRE(mkdtemp(pattern) != nullptr);
-    folder = pattern;
-    make_certificate(folder, "ca", "", "", "/CN=ca");
-    make_certificate(folder, "server", folder + "/ca.crt", folder + "/ca.key");
-    server = start_bad_server(folder + "/server.crt", folder + "/server.key");
-    auto ca = read_file((folder + "/ca.crt").c_str(), 65536);
-    REQUIRE(ca.ok());
-    ca->push_back(0);
-    client.https = {*ca, 2000, 4000, 3, 10, 20};
-    client.folder = folder + "/cache";
+    client.https = service.policy();
+    client.folder = service.folder + "/cache";
     client.roots = snp_test_roots();
     at("files");
   }
-  ~Rig() { std::filesystem::remove_all(folder); }
 
-  void at(const std::string& path) { client.base = "https://127.0.0.1:" + (*server)["port"] + "/" + path; }
-  // What the service answers for `url` without its query.
-  void serve(const std::string& url, Bytes body) {
-    static int number = 0;
-    std::string path = folder + "/answer" + std::to_string(number++);
-    REQUIRE(write_file_durably(path.c_str(), body).ok());
-    server->command("file " + path + " " + url.substr(client.base.size() + 1, url.find('?') - client.base.size() - 1));
-  }
+  void at(const std::string& path) { client.base = service.base(path); }
+  void serve(const std::string& url, Bytes body) { service.serve(client.base, url, body); }
   void serve_all(const SnpChip& chip, Product product, const Der& crl) {
     const SnpAuthority& authority = SnpAuthority::of(product);
     for (Signer signer : {Signer::vcek, Signer::vlek}) {
@@ -234,12 +214,12 @@ TEST_CASE("an HTTPS client that is polite, and gives up") {
     CHECK(failed.error().origin == row.origin);
   }
   HttpsPolicy other = rig.client.https;
-  make_certificate(rig.folder, "other", "", "", "/CN=other");
-  auto ca = read_file((rig.folder + "/other.crt").c_str(), 65536);
+  make_certificate(rig.service.folder, "other", "", "", "/CN=other");
+  auto ca = read_file((rig.service.folder + "/other.crt").c_str(), 65536);
   ca->push_back(0);
   other.ca_pem = *ca;
   rig.at("files/it");
   CHECK(https_get(rig.client.base, 100, other, nullptr).code() == Code::collateral_unreachable);
-  CHECK(https_get("http://127.0.0.1:" + (*rig.server)["plain"] + "/files/it", 100, rig.client.https, nullptr).code() ==
+  CHECK(https_get("http://127.0.0.1:" + (*rig.service.server)["plain"] + "/files/it", 100, rig.client.https, nullptr).code() ==
         Code::collateral_unreachable);
 }

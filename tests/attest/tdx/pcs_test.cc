@@ -2,12 +2,9 @@
 #include "attest/tdx/pcs.h"
 
 #include <doctest/doctest.h>
-#include <filesystem>
-#include <unistd.h>
 
-#include "crypto/base/fd.h"
-#include "tests/harness/control_plane.h"
 #include "tests/harness/tdx_platform.h"
+#include "tests/harness/vendor_service.h"
 
 using namespace cstl;
 using namespace cstl::tdx;
@@ -29,41 +26,25 @@ std::string percent_encoded(const std::string& pem) {
 }
 
 struct Rig {
-  std::string folder;
-  std::unique_ptr<Helper> server;
+  VendorService service;
   std::unique_ptr<TdxPlatform> platform = TdxPlatform::create();
   std::vector<uint8_t> quote = platform->quote(platform->report());
   PcsClient client;
   std::string problem;
-  int answers = 0;
 
   Rig() {
-    char pattern[] = "/tmp/cstl-pcs-XXXXXX";
-    REQUIRE(mkdtemp(pattern) != nullptr);
-    folder = pattern;
-    make_certificate(folder, "ca", "", "", "/CN=ca");
-    make_certificate(folder, "server", folder + "/ca.crt", folder + "/ca.key");
-    server = start_bad_server(folder + "/server.crt", folder + "/server.key");
-    auto ca = read_file((folder + "/ca.crt").c_str(), 65536);
-    REQUIRE(ca.ok());
-    ca->push_back(0);
-    client.https = {*ca, 2000, 4000, 3, 10, 20};
-    client.folder = folder + "/cache";
+    client.https = service.policy();
+    client.folder = service.folder + "/cache";
     client.roots = {&platform->root(), 1};
     at("files");
   }
-  ~Rig() { std::filesystem::remove_all(folder); }
 
   void at(const std::string& path) {
-    client.base = "https://127.0.0.1:" + (*server)["port"] + "/" + path;
+    client.base = service.base(path);
     client.root_crl_url = client.base + "/IntelSGXRootCA.der";
   }
   void serve(const std::string& url, Bytes body, const std::string& header = "") {
-    std::string path = folder + "/answer" + std::to_string(answers++);
-    std::string name = url.substr(client.base.size() + 1, url.find('?') - client.base.size() - 1);
-    REQUIRE(write_file_durably(path.c_str(), body).ok());
-    server->command("file " + path + " " + name);
-    if (!header.empty()) server->command("header " + name + " " + header);
+    service.serve(client.base, url, body, header);
   }
   void serve_all(int64_t now) {
     CollateralFiles files = platform->collateral(now);
