@@ -137,7 +137,7 @@ void declare_process(Metrics& metrics, const char* program, const char* version)
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kCountedDescriptors;
   metrics.set(kBuild, {program, version}, 1);
-  metrics.set(kStart, {}, seconds_of(CLOCK_REALTIME));
+  metrics.set(kStart, {}, std::floor(seconds_of(CLOCK_REALTIME)));
   metrics.declare(kCpu);
   metrics.declare(kOpen);
   metrics.set(kMost, {}, static_cast<double>(limit.rlim_cur));
