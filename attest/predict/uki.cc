@@ -205,4 +205,24 @@ Result<std::vector<PcrReference>> predict_pcrs(Bytes file) {
   return out;
 }
 
+Result<std::vector<NitroPcr>> predict_nitro_pcrs(Bytes file) {
+  TRY_LET(Uki uki, decode_uki(file));
+  TRY_LET(StartedImages images, started(uki, HashKind::sha384));
+  TRY_LET(Digest action, Hash::of(HashKind::sha384, {kBootAction}));
+  TRY_LET(Digest separator, Hash::of(HashKind::sha384, {std::array<uint8_t, 4>{}}));
+  std::vector<StubEvent> all = {{4, action, {}}, {4, separator, {}}, {4, images.uki, {}}, {4, images.kernel, {}}};
+  TRY_LET(std::vector<StubEvent> stub, events_of(uki, HashKind::sha384));
+  for (StubEvent& event : stub) all.push_back(std::move(event));
+  std::vector<NitroPcr> out;
+  for (uint8_t index : std::array<uint8_t, 4>{4, 9, 11, 12}) {
+    Digest48 value{};
+    for (const StubEvent& event : all) {
+      if (event.pcr != index) continue;
+      TRY_LET(value, sha384({value, event.digest}));
+    }
+    out.push_back({index, {value}});
+  }
+  return out;
+}
+
 }  // namespace cstl

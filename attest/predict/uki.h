@@ -58,4 +58,9 @@ Result<std::vector<StubEvent>> predict_stub_events(Bytes uki, HashKind kind);
 // Errors: image_malformed, unsupported, too_long, crypto_failed.
 Result<std::vector<PcrReference>> predict_pcrs(Bytes uki);
 
+// The same PCRs of the SHA-384 bank, as a NitroTPM's attestation document has them. AWS's own calculation
+// (github.com/aws/NitroTPM-Tools, nitro-tpm-pcr-compute) has PCR 4 from the same events, and 12 zero. Of a boot without
+// Secure Boot: with it, stubs start the kernel past firmware, which then measures no second image. Errors: as above.
+Result<std::vector<NitroPcr>> predict_nitro_pcrs(Bytes uki);
+
 }  // namespace cstl

@@ -2,6 +2,7 @@
 """What a UKI measures, computed a second time, independently of attest/predict: one line per event, "PCR digest".
 
 predict.py UKI              prints the events of PCRs 4, 9 and 11, and "pcr PCR value" for each of them and 12
+predict.py --sha384 UKI     prints "pcr PCR value" of the SHA-384 bank
 predict.py --rtmr1 UKI DISK prints the events of a TD's RTMR1 after a boot of the UKI from that disk, and "rtmr 1 value"
 predict.py --make-small OUT writes a small UKI of invented sections (a PE file as its kernel) to OUT
 """
@@ -51,21 +52,21 @@ def extra(name, data):
             + member(0, 0, b"TRAILER!!!", b"").replace(b"0000000b", b"0000000B"))
 
 
-def events(uki):
+def events(uki, hashed=sha):
     found = {name: data for name, data, _, _ in headers(uki)[1]}
     pad = lambda data: data + b"\0" * (-len(data) % 4)
-    four = [sha(b"Calling EFI Application from Boot Option"), sha(b"\0\0\0\0"), authenticode(uki),
-            authenticode(found[".linux"])]
+    four = [hashed(b"Calling EFI Application from Boot Option"), hashed(b"\0\0\0\0"), authenticode(uki, hashed),
+            authenticode(found[".linux"], hashed)]
     initrd = pad(found.get(".ucode", b"")) + pad(found[".initrd"])
     for section, name in ((".pcrsig", b"tpm2-pcr-signature.json"), (".pcrpkey", b"tpm2-pcr-public-key.pem"),
                           (".osrel", b"os-release")):
         if section in found:
             initrd += extra(name, found[section])
-    nine = [sha(found[".cmdline"].decode().strip().encode("utf-16-le") + b"\0\0"), sha(initrd)]
+    nine = [hashed(found[".cmdline"].decode().strip().encode("utf-16-le") + b"\0\0"), hashed(initrd)]
     eleven = []
     for name in ".linux .osrel .cmdline .initrd .ucode .splash .uname .sbat .pcrpkey".split():
         if name in found:
-            eleven += [sha(name.encode() + b"\0"), sha(found[name])]
+            eleven += [hashed(name.encode() + b"\0"), hashed(found[name])]
     return {4: four, 9: nine, 11: eleven, 12: []}
 
 
@@ -127,6 +128,13 @@ def make_small(path):
 
 if sys.argv[1] == "--make-small":
     make_small(sys.argv[2])
+elif sys.argv[1] == "--sha384":
+    hashed = lambda data: hashlib.sha384(data).digest()
+    for pcr, digests in events(open(sys.argv[2], "rb").read(), hashed).items():
+        value = bytes(48)
+        for digest in digests:
+            value = hashed(value + digest)
+        print("pcr", pcr, value.hex())
 elif sys.argv[1] == "--rtmr1":
     value = bytes(48)
     for digest in rtmr1(*(open(path, "rb").read() for path in sys.argv[2:4])):

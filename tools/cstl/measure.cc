@@ -43,6 +43,9 @@ Result<ReferenceSet> measured_set(const MeasureOptions& options, std::string* pr
     if (!image.ok()) return fail(Code::workspace, "measure.image", image.error().origin, image.error().foreign);
     if (has_tpm(set.variant)) {
       TRY_LET(set.pcrs, predict_pcrs(*image));
+      if (ak_root_of(set.variant) == AkRoot::document) {
+        TRY_LET(set.nitro_pcrs, predict_nitro_pcrs(*image));
+      }
     } else if (has_tdx(set.variant)) {
       TRY(measure_rtmrs(*image, options, &set, problem));
     }

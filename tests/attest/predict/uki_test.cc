@@ -58,6 +58,18 @@ TEST_CASE("predict: a small image measures what the second implementation says")
   CHECK((*pcrs)[3].expected[0] == Digest32{});
 }
 
+TEST_CASE("predict: in the bank of a NitroTPM's document, too, the second implementation says the same") {
+  Result<std::vector<NitroPcr>> pcrs = predict_nitro_pcrs(load("uki/small.efi"));
+  REQUIRE(pcrs.ok());
+  std::string listed;
+  for (const NitroPcr& pcr : *pcrs) {
+    REQUIRE(pcr.expected.size() == 1);
+    listed += "pcr " + std::to_string(pcr.index) + " " + to_hex(pcr.expected[0]) + "\n";
+  }
+  CHECK(listed == Bytes(load("uki/small.sha384.txt")).text());
+  CHECK(predict_nitro_pcrs(Bytes()).code() == Code::image_malformed);
+}
+
 TEST_CASE("predict: the events of a real boot are those that were predicted for its image") {
   ReferenceSet set = reference_set();
   Buffer data = load("boot/eventlog.bin");
