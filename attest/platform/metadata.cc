@@ -1,79 +1,23 @@
 #include "attest/platform/metadata.h"
 
-#include <cerrno>
-#include <poll.h>
-#include <sys/socket.h>
-
-#include "attest/platform/http_answer.h"
-#include "crypto/base/address.h"
-#include "crypto/base/fd.h"
+#include <curl/curl.h>
 
 namespace cstl {
 
 namespace {
-constexpr int kTimeoutMs = 30'000;  // the quoting service behind it takes seconds
-constexpr size_t kMaxHead = 16 * 1024;
-constexpr std::string_view kScheme = "http://";
+constexpr long kTimeoutMs = 30'000;  // the quoting service behind it takes seconds
 
-Error failed(const char* site, int error) { return fail(Code::metadata_failed, site, Origin::errno_value, error); }
+struct EasyDelete {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
 
-Result<Endpoint> endpoint_of(const std::string& base) {
-  if (base.compare(0, kScheme.size(), kScheme) != 0) return fail(Code::metadata_failed, "metadata.base");
-  const std::string authority = base.substr(kScheme.size());
-  auto with_port = parse_endpoint(authority);
-  if (with_port.ok()) return with_port;
-  auto standard = parse_endpoint(authority + ":80");
-  if (!standard.ok()) return fail(Code::metadata_failed, "metadata.base");
-  return standard;
-}
-
-Status wait_for(int fd, short events, int64_t end) {
-  for (;;) {
-    const int64_t left = end - monotonic_ms();
-    if (left <= 0) return failed("metadata.timeout", ETIMEDOUT);
-    pollfd waiting{fd, events, 0};
-    const int ready = poll(&waiting, 1, static_cast<int>(left));
-    if (ready > 0) return success();
-    if (ready < 0 && errno != EINTR) return failed("metadata.poll", errno);
-  }
-}
-
-Result<Fd> connected(const Endpoint& service, int64_t end) {
-  sockaddr_storage address{};
-  const socklen_t size = service.fill(&address);
-  Fd fd(socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return failed("metadata.socket", errno);
-  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0) return fd;
-  if (errno != EINPROGRESS) return failed("metadata.connect", errno);
-  TRY(wait_for(fd.get(), POLLOUT, end));
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
-  if (error != 0) return failed("metadata.connect", error);
-  return fd;
-}
-
-Status send_all(int fd, Bytes data, int64_t end) {
-  while (!data.empty()) {
-    TRY(wait_for(fd, POLLOUT, end));
-    const ssize_t n = send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return failed("metadata.send", errno);
-    if (n > 0) data = data.skip(static_cast<size_t>(n));
-  }
-  return success();
-}
-
-Result<std::vector<uint8_t>> receive_all(int fd, int64_t end) {
-  std::vector<uint8_t> out;
-  uint8_t part[4096];
-  for (;;) {
-    TRY(wait_for(fd, POLLIN, end));
-    const ssize_t n = recv(fd, part, sizeof part, 0);
-    if (n == 0) return out;
-    if (n < 0 && errno != EAGAIN && errno != EINTR) return failed("metadata.receive", errno);
-    if (n > 0) out.insert(out.end(), part, part + n);
-    if (out.size() > kMaxMetadataAnswer + kMaxHead) return fail(Code::metadata_failed, "metadata.size");
-  }
+size_t collect(char* data, size_t size, size_t count, void* out) {
+  auto* body = static_cast<std::vector<uint8_t>*>(out);
+  const size_t bytes = size * count;
+  if (bytes > kMaxMetadataAnswer - body->size()) return 0;  // ends the transfer
+  body->insert(body->end(), data, data + bytes);
+  return bytes;
 }
 
 class HttpMetadata final : public MetadataService {
@@ -81,20 +25,35 @@ class HttpMetadata final : public MetadataService {
   explicit HttpMetadata(std::string base) : base_(std::move(base)) {}
 
   Result<std::vector<uint8_t>> ask(const std::string& path, const std::string* json) override {
-    TRY_LET(Endpoint service, endpoint_of(base_));
-    std::string request = (json == nullptr ? "GET " : "POST ") + path + " HTTP/1.1\r\nHost: " +
-                          base_.substr(kScheme.size()) +
-                          "\r\nMetadata: true\r\nAccept: application/json\r\nConnection: close\r\n";
+    std::unique_ptr<CURL, EasyDelete> easy(curl_easy_init());
+    std::unique_ptr<curl_slist, EasyDelete> headers(curl_slist_append(nullptr, "Metadata: true"));
+    if (easy == nullptr || headers == nullptr) return fail(Code::no_memory, "metadata.curl");
+    curl_slist* all = json == nullptr ? headers.get() : curl_slist_append(headers.get(), "Content-Type: application/json");
+    if (all == nullptr) return fail(Code::no_memory, "metadata.curl");
+    std::vector<uint8_t> body;
+    const std::string url = base_ + path;
+    CURLcode code = CURLE_OK;
+    auto set = [&](CURLoption option, auto value) {
+      if (code == CURLE_OK) code = curl_easy_setopt(easy.get(), option, value);
+    };
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http");
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_TIMEOUT_MS, kTimeoutMs);
+    set(CURLOPT_HTTPHEADER, all);
+    set(CURLOPT_WRITEFUNCTION, collect);
+    set(CURLOPT_WRITEDATA, static_cast<void*>(&body));
     if (json != nullptr) {
-      request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(json->size()) + "\r\n";
+      set(CURLOPT_POSTFIELDSIZE, static_cast<long>(json->size()));
+      set(CURLOPT_POSTFIELDS, json->data());
     }
-    request += "\r\n";
-    if (json != nullptr) request += *json;
-    const int64_t end = monotonic_ms() + kTimeoutMs;
-    TRY_LET(Fd fd, connected(service, end));
-    TRY(send_all(fd.get(), request, end));
-    TRY_LET(std::vector<uint8_t> answer, receive_all(fd.get(), end));
-    return http_body(answer, kMaxMetadataAnswer);
+    if (code == CURLE_OK) code = curl_easy_perform(easy.get());
+    if (code != CURLE_OK) return fail(Code::metadata_failed, "metadata.http", Origin::curl, code);
+    long status = 0;
+    curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200) return fail(Code::metadata_failed, "metadata.status", Origin::http, status);
+    return body;
   }
 
  private:
@@ -102,8 +61,6 @@ class HttpMetadata final : public MetadataService {
 };
 }  // namespace
 
-std::unique_ptr<MetadataService> http_metadata(std::string base) {
-  return std::make_unique<HttpMetadata>(std::move(base));
-}
+std::unique_ptr<MetadataService> http_metadata(std::string base) { return std::make_unique<HttpMetadata>(std::move(base)); }
 
 }  // namespace cstl

@@ -17,14 +17,12 @@ class MetadataService {
  public:
   virtual ~MetadataService() = default;
   // The body of an answer 200, at most kMaxMetadataAnswer bytes. `path` starts with '/'; `json`: null for GET, else the
-  // body of a POST. Errors: metadata_failed (origin http: the status; errno).
+  // body of a POST. Errors: metadata_failed (origin http: the status; curl: the CURLcode).
   virtual Result<std::vector<uint8_t>> ask(const std::string& path, const std::string* json) = 0;
 };
 
-// Plain HTTP/1.1 to `base`, "http://" and a literal address (port 80, or after a colon): one request per connection,
-// half a minute at most, no names, redirects or proxies. Not by libcurl: this is in PID 1 and in the attester, runs
-// there as root before they confine themselves, and needs a hundredth of it; the answer is read by http_body(), under
-// fuzzing.
+// By libcurl: plain HTTP to `base`, a scheme and a literal address, without names, redirects or cookies (ours knows no
+// proxy), half a minute at most. Which system calls that takes is in policy/seccomp/metadata.policy.
 std::unique_ptr<MetadataService> http_metadata(std::string base = kMetadataService);
 
 }  // namespace cstl

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -246,7 +247,7 @@ TEST_CASE("attester: who asks the metadata service may connect, and nothing else
   };
   const long path = reinterpret_cast<long>("/etc/passwd");
   const Row rows[] = {
-      {"a TCP socket", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0}, true},
+      {"a TCP socket", SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP, 0}, true},
       {"a unix socket", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0}, false},
       {"a UDP socket", SYS_socket, {AF_INET, SOCK_DGRAM, 0, 0}, false},
       {"a port of its own", SYS_bind, {-1, 0, 0, 0}, false},
