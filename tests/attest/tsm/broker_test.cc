@@ -54,7 +54,8 @@ pid_t last_child() {
   REQUIRE(text.ok());
   std::string list(Bytes(*text).text());
   while (!list.empty() && list.back() == ' ') list.pop_back();
-  return static_cast<pid_t>(std::atol(list.c_str() + list.rfind(' ') + 1));
+  const size_t space = list.rfind(' ');
+  return static_cast<pid_t>(std::atol(list.substr(space == std::string::npos ? 0 : space + 1).c_str()));
 }
 
 bool ended(int fd, int milliseconds = 5000) {
