@@ -152,7 +152,39 @@ Status check_signature(const Document& document) {
   if (!verified.ok()) return fail(Code::document_signature, "nitro.signature");
   return success();
 }
+
+// ErrorCode of the Nitro secure module's API.
+Error refusal(std::string_view name) {
+  struct Row {
+    std::string_view name;
+    const char* site;
+  };
+  constexpr Row kRows[] = {
+      {"InvalidArgument", "nitro.invalid_argument"}, {"InvalidOperation", "nitro.invalid_operation"},
+      {"BufferTooSmall", "nitro.buffer_too_small"},  {"InputTooLarge", "nitro.input_too_large"},
+      {"InternalError", "nitro.internal_error"},
+  };
+  for (const Row& row : kRows) {
+    if (row.name == name) return fail(Code::tpm_failed, row.site);
+  }
+  return fail(Code::tpm_failed, "nitro.refused");
+}
 }  // namespace
+
+Result<Bytes> document_in(Bytes answer) {
+  CborReader r(answer, Code::document_malformed);
+  TRY_LET(uint64_t outer, r.take_map("nitro.answer"));
+  TRY_LET(std::string_view kind, r.take_text(16, "nitro.answer"));
+  if (outer == 1 && kind == "Error") {
+    TRY_LET(std::string_view name, r.take_text(32, "nitro.answer"));
+    return refusal(name);
+  }
+  if (outer != 1 || kind != "Attestation") return fail(Code::document_malformed, "nitro.answer");
+  TRY_LET(uint64_t inner, r.take_map("nitro.answer"));
+  TRY_LET(std::string_view member, r.take_text(16, "nitro.answer"));
+  if (inner != 1 || member != "document") return fail(Code::document_malformed, "nitro.answer");
+  return r.take_bytes(kMaxDocument, "nitro.answer");
+}
 
 Result<Document> Document::decode(Bytes input) {
   if (input.size() > kMaxDocument) return refuse("nitro.size");

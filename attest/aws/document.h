@@ -34,6 +34,10 @@ struct Document {
   static Result<Document> decode(Bytes input);
 };
 
+// The document in the hypervisor's answer {"Attestation": {"document": bytes}}, which may be padded; at most kMaxDocument
+// bytes, borrowed. Errors: document_malformed; tpm_failed ({"Error": name}: the hypervisor refuses).
+Result<Bytes> document_in(Bytes answer);
+
 enum class DocumentStep : uint8_t { form, chain, signature, nonce, ak, done };
 const char* document_step_name(DocumentStep step);  // "nitro.form", …
 

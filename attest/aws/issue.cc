@@ -1,6 +1,5 @@
 #include "attest/aws/issue.h"
 
-#include "attest/aws/cbor.h"
 #include "attest/aws/document.h"
 #include "attest/tpm/device_state.h"
 #include "attest/tpm/nv.h"
@@ -122,23 +121,6 @@ class DocumentSource final : public tpm::EvidenceSource {
   std::vector<uint8_t> document_;
 };
 
-// ErrorCode of the Nitro secure module's API.
-Error refusal(std::string_view name) {
-  struct Row {
-    std::string_view name;
-    const char* site;
-  };
-  constexpr Row kRows[] = {
-      {"InvalidArgument", "nitro.invalid_argument"}, {"InvalidOperation", "nitro.invalid_operation"},
-      {"BufferTooSmall", "nitro.buffer_too_small"},  {"InputTooLarge", "nitro.input_too_large"},
-      {"InternalError", "nitro.internal_error"},
-  };
-  for (const Row& row : kRows) {
-    if (row.name == name) return fail(Code::tpm_failed, row.site);
-  }
-  return fail(Code::tpm_failed, "nitro.refused");
-}
-
 void put_head(Writer& w, uint8_t major, size_t value) {
   const unsigned first = static_cast<unsigned>(major) << 5;
   if (value < 24) return w.u8(static_cast<uint8_t>(first | value));
@@ -175,21 +157,6 @@ Result<Bytes> encode_request(const Digest32& nonce, Bytes user_data, MutBytes ou
   put_text(w, "public_key");
   w.u8(kNull);
   return w.finish();
-}
-
-Result<Bytes> document_in(Bytes answer) {
-  CborReader r(answer, Code::document_malformed);
-  TRY_LET(uint64_t outer, r.take_map("nitro.answer"));
-  TRY_LET(std::string_view kind, r.take_text(16, "nitro.answer"));
-  if (outer == 1 && kind == "Error") {
-    TRY_LET(std::string_view name, r.take_text(32, "nitro.answer"));
-    return refusal(name);
-  }
-  if (outer != 1 || kind != "Attestation") return fail(Code::document_malformed, "nitro.answer");
-  TRY_LET(uint64_t inner, r.take_map("nitro.answer"));
-  TRY_LET(std::string_view member, r.take_text(16, "nitro.answer"));
-  if (inner != 1 || member != "document") return fail(Code::document_malformed, "nitro.answer");
-  return r.take_bytes(kMaxDocument, "nitro.answer");
 }
 
 Documents nitro_documents(tpm::Device& device) {

@@ -23,10 +23,7 @@ Documents nitro_documents(tpm::Device& device);
 // Where there are no documents the evidence goes without; the verifier's set says whether that will do.
 std::unique_ptr<tpm::EvidenceSource> document_source(Documents documents);
 
-// The request {"Attestation": {"user_data", "nonce", "public_key": null}}, and the document in an answer
-// {"Attestation": {"document": bytes}}; `answer` may be padded. Errors: document_malformed; tpm_failed ({"Error":
-// name}: the hypervisor refuses).
+// The request {"Attestation": {"user_data", "nonce", "public_key": null}}; document_in() reads the answer. Errors: too_long.
 Result<Bytes> encode_request(const Digest32& nonce, Bytes user_data, MutBytes out);
-Result<Bytes> document_in(Bytes answer);
 
 }  // namespace cstl::aws
