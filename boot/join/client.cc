@@ -175,9 +175,11 @@ Result<RejoinTicket> JoinAttempt::take_rejoin() {
 
 std::string JoinAttempt::explanation() const {
   if (!impl_->session) return {};
+  // What the peer said ended the session; a verdict on the peer may be unfinished then.
+  std::string said = impl_->session->peer_text();
+  if (!said.empty()) return said;
   const Verdict* verdict = impl_->session->peer_verdict();
-  if (verdict && !verdict->passed()) return verdict->summary();
-  return impl_->session->peer_text();
+  return verdict && !verdict->passed() ? verdict->summary() : said;
 }
 
 namespace {

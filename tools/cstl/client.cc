@@ -33,11 +33,8 @@ Result<Connection> connect_attested(const std::string& endpoint, const Appraisal
   const Verdict* seen = out.session->peer_verdict();
   if (seen != nullptr && verdict != nullptr) *verdict = *seen;
   if (!opened.ok()) {
-    if (seen != nullptr && !seen->passed()) {
-      *detail = seen->summary();
-    } else {
-      *detail = printable(out.session->peer_text());
-    }
+    *detail = printable(out.session->peer_text());  // if it ended the session; a verdict on it may be unfinished then
+    if (detail->empty() && seen != nullptr && !seen->passed()) *detail = seen->summary();
     return opened.error();
   }
   return out;
