@@ -44,6 +44,21 @@ Result<std::vector<uint8_t>> read_if_there(const std::string& path, Read read) {
   return bytes;
 }
 
+// An image may serve machines of both makers: what belongs to the other's TEE is left out of the evidence.
+Result<std::vector<uint8_t>> items_of_tee(const std::vector<uint8_t>& all, bool tdx) {
+  constexpr uint8_t kFirstOfTdx = 32;
+  std::vector<uint8_t> out;
+  for (Reader r(all); r.remaining() > 0;) {
+    const Bytes rest = Bytes(all).skip(all.size() - r.remaining());
+    auto kind = r.u8();
+    auto item = r.bytes32(kMaxTeeCollateral);
+    if (!kind || !item) return fail(tdx ? Code::tdx_collateral_malformed : Code::snp_collateral_malformed, "platform.collateral");
+    const Bytes whole = rest.first(rest.size() - r.remaining());
+    if ((*kind >= kFirstOfTdx) == tdx) out.insert(out.end(), whole.begin(), whole.end());
+  }
+  return out;
+}
+
 bool zeros(const std::vector<uint8_t>& value) {
   return std::all_of(value.begin(), value.end(), [](uint8_t byte) { return byte == 0; });
 }
@@ -163,9 +178,10 @@ Result<std::unique_ptr<Platform>> Platform::open(Variant variant, const Platform
   if (has_tpm(variant)) {
     TRY_LET(s.tpm, tpm::Device::open(paths.tpm));
   }
-  TRY_LET(s.collateral, read_if_there(paths.collateral, [](const char* path) {
-            return read_file(path, kMaxTeeCollateral);
+  TRY_LET(std::vector<uint8_t> collateral, read_if_there(paths.collateral, [](const char* path) {
+            return read_file(path, 2 * kMaxTeeCollateral);
           }));
+  TRY_LET(s.collateral, items_of_tee(collateral, has_tdx(variant)));
   if (!s.tpm && has_tdx(variant)) {
     TRY_LET(s.ccel, read_if_there(paths.ccel, [](const char* path) {
               return tpm::read_log_file(path, tpm::kCcLog, kMaxCcel);
