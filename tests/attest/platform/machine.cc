@@ -223,7 +223,7 @@ CloudMachine::CloudMachine(Variant kind, CloudFacts given, bool configfs, bool o
     s.chip = std::make_unique<SnpChip>(snp::Product::milan, signer_of(kind));
   }
   if (has_tdx(kind)) s.tdx = TdxPlatform::create();
-  // Beside what is of its TEE the image has an item of the other maker's, which must not get into the evidence.
+  // AMD's machines have an image with an item of Intel's, which must not get into the evidence.
   if (has_tdx(kind) || has_snp(kind)) paths.collateral = s.folder + "/collateral";
   if (has_snp(kind)) need(write_file_durably(paths.collateral.c_str(), std::string("\x20\0\0\0\1x", 6)), "collateral");
   change(std::move(given));
@@ -317,9 +317,7 @@ void CloudMachine::change(CloudFacts now_true) {
   if (facts.other_tdx_root && !s.other_tdx) s.other_tdx = TdxPlatform::create(2);
   s.tdx->facts = TdxFacts();
   if (facts.tdx_platform) facts.tdx_platform(s.tdx->facts);
-  std::vector<uint8_t> stapled = platform_of_intel().stapled(now() - facts.collateral_age);
-  const uint8_t of_amd[] = {1, 0, 0, 0, 1, 'x'};
-  stapled.insert(stapled.begin(), std::begin(of_amd), std::end(of_amd));
+  const std::vector<uint8_t> stapled = platform_of_intel().stapled(now() - facts.collateral_age);
   need(write_file_durably(paths.collateral.c_str(), stapled), "collateral");
 }
 
